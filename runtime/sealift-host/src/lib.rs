@@ -1,0 +1,2 @@
+//! Runs chains of Functions in wasmtime.
+pub mod ports;
