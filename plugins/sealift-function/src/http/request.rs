@@ -1,0 +1,174 @@
+//! A request and the three ways to give it a body: none, bytes, a stream.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::failure::error_of;
+use super::response::Response;
+use super::upload::Upload;
+use super::url::Url;
+use crate::artifact::Body;
+use crate::bindings::wasi::http::outgoing_handler;
+use crate::bindings::wasi::http::types as raw;
+use crate::error::{Context, Error, Result};
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Do.
+    Post,
+    /// Replace.
+    Put,
+    /// Remove.
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl From<Method> for raw::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::Get,
+            Method::Post => Self::Post,
+            Method::Put => Self::Put,
+            Method::Delete => Self::Delete,
+        }
+    }
+}
+
+/// A request that is being put together.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Request {
+    method: Method,
+    url: String,
+    headers: Vec<(String, String)>,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    between_bytes: Option<Duration>,
+}
+
+impl Request {
+    /// A request to `http://<name of the origin>/<path>`.
+    pub fn new(method: Method, url: &str) -> Self {
+        Self {
+            method,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            connect: None,
+            first_byte: None,
+            between_bytes: None,
+        }
+    }
+
+    /// Adds a header. Credentials are the host's: it replaces its own.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// How long connecting may take, and then the first byte of the answer after the whole
+    /// request was sent. Default: the host's.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.connect = Some(limit);
+        self.first_byte = Some(limit);
+        self
+    }
+
+    /// How long the other side may be silent in the middle of an answer. Default: the host's.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.between_bytes = Some(limit);
+        self
+    }
+
+    /// Sends the request without a body and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// The host refused, or there was no answer. Any status is an answer.
+    pub fn send(self) -> Result<Response> {
+        self.open(Some(0))?.finish()
+    }
+
+    /// Sends the request with these bytes.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_bytes(self, bytes: &[u8]) -> Result<Response> {
+        let mut upload = self.open(Some(bytes.len() as u64))?;
+        match upload.write_all(bytes) {
+            Ok(()) => upload.finish(),
+            Err(error) => upload.answer_or(error.into()),
+        }
+    }
+
+    /// Sends the request with a body the host moves; the bytes do not enter the Function.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), or the body broke off; the request is then broken off too.
+    pub fn send_body(self, body: Body) -> Result<Response> {
+        let mut upload = self.open(body.size())?;
+        match upload.drain(body) {
+            Ok(_) => upload.finish(),
+            Err(error) => upload.answer_or(error),
+        }
+    }
+
+    /// Begins the request and returns the place to write its body to. With a size there is a
+    /// `Content-Length`, otherwise the body is chunked.
+    ///
+    /// # Errors
+    /// The host refused the request.
+    pub fn open(self, size: Option<u64>) -> Result<Upload> {
+        let what = format!("{} {}", self.method.name(), self.url);
+        self.start(size).context(&what).map(|upload| upload.named(what))
+    }
+
+    fn start(self, size: Option<u64>) -> Result<Upload> {
+        let url = Url::parse(&self.url)?;
+        let wrong = |what: &str| Error::InvalidState(format!("{what} is not allowed"));
+
+        let mut headers: Vec<(String, Vec<u8>)> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+            .collect();
+        let bodyless = self.method == Method::Get && size == Some(0);
+        if let Some(size) = size.filter(|_| !bodyless) {
+            headers.push(("content-length".to_owned(), size.to_string().into_bytes()));
+        }
+        let headers = raw::Fields::from_list(&headers)
+            .map_err(|error| Error::InvalidState(format!("a header is not allowed: {error:?}")))?;
+
+        let request = raw::OutgoingRequest::new(headers);
+        let scheme = if url.https { raw::Scheme::Https } else { raw::Scheme::Http };
+        request.set_method(&self.method.into()).map_err(|()| wrong("the method"))?;
+        request.set_scheme(Some(&scheme)).map_err(|()| wrong("the scheme"))?;
+        request.set_authority(Some(url.authority)).map_err(|()| wrong("the host"))?;
+        request.set_path_with_query(Some(url.path_and_query)).map_err(|()| wrong("the path"))?;
+
+        let options = raw::RequestOptions::new();
+        let nanos = |limit: Duration| u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        options
+            .set_connect_timeout(self.connect.map(nanos))
+            .and_then(|()| options.set_first_byte_timeout(self.first_byte.map(nanos)))
+            .and_then(|()| options.set_between_bytes_timeout(self.between_bytes.map(nanos)))
+            .map_err(|()| wrong("a time limit"))?;
+
+        let body =
+            if bodyless { None } else { Some(request.body().map_err(|()| wrong("a body"))?) };
+        let answer =
+            outgoing_handler::handle(request, Some(options)).map_err(|code| error_of(&code))?;
+        Upload::new(body, answer)
+    }
+}
