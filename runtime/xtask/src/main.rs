@@ -1,2 +1,69 @@
-//! Not built yet.
-fn main() {}
+//! `cargo xtask`: the automation of this repository, in one language.
+//!
+//! This file parses arguments and hands over; each command has its module. Nothing in the
+//! workspace depends on this crate, and nothing here is shipped.
+
+mod functions;
+mod quickstart;
+mod servers;
+mod talk;
+mod test;
+mod tidy;
+mod wit;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The automation of Sealift's repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plays the whole story on this machine: back up a Vault, destroy it, restore it.
+    Quickstart,
+    /// Runs all tests, and says at the end how many passed and how many failed.
+    Test(test::Arguments),
+    /// Builds the Functions and compiles them ahead of time.
+    Functions {
+        /// Build the components of the tests as well.
+        #[arg(long)]
+        guests: bool,
+    },
+    /// Builds the real servers of the tests into the cache of this user.
+    Servers {
+        /// Folders of `tests/servers`; none = all.
+        names: Vec<String>,
+    },
+    /// Checks the rules of the repository that no compiler checks.
+    Tidy,
+    /// Work on `wit/`.
+    Wit {
+        #[command(subcommand)]
+        command: wit::Command,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Quickstart => quickstart::run(),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Functions { guests } => functions::run(guests),
+        Command::Servers { names } => servers::run(&names),
+        Command::Tidy => tidy::run(),
+        Command::Wit { command } => wit::run(&command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            talk::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

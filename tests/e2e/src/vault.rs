@@ -1,0 +1,324 @@
+//! A real Vault with raft storage: one node on loopback.
+//!
+//! It is driven through its HTTP API, as an operator of a Vault would; the snapshot endpoints
+//! are here for the tests' own comparisons, never as a replacement of Sealift's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::process::{Process, free_port, http_client};
+use crate::wait;
+
+/// How many unseal keys a Vault of the tests has, and how many of them open it.
+pub const SHARES: usize = 5;
+/// See [`SHARES`].
+pub const THRESHOLD: usize = 3;
+
+/// What `init` gave out, once.
+#[derive(Clone)]
+pub struct Keys {
+    /// The root token.
+    pub root_token: String,
+    /// The unseal keys, in order.
+    pub unseal: Vec<String>,
+}
+
+/// A certificate for a second, encrypted listener.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file of the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file of its key.
+    pub key: PathBuf,
+}
+
+/// A running Vault, possibly sealed.
+#[derive(Debug)]
+pub struct Vault {
+    process: Process,
+    client: ureq::Agent,
+    port: u16,
+    tls_port: Option<u16>,
+}
+
+impl Vault {
+    /// Starts a Vault on the data in `folder` (none = an empty, uninitialised one).
+    pub fn start(binary: &Path, folder: &Path, tls: Option<&Tls>) -> Result<Self> {
+        let data = folder.join("data");
+        fs::create_dir_all(&data)
+            .with_context(|| format!("failed to create {}", data.display()))?;
+        let (port, cluster) = (free_port()?, free_port()?);
+        let tls_port = tls.map(|_| free_port()).transpose()?;
+        let secure = match (tls, tls_port) {
+            (Some(tls), Some(port)) => format!(
+                "listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  tls_cert_file = {:?}\n  tls_key_file = {:?}\n}}\n",
+                tls.certificate, tls.key
+            ),
+            _ => String::new(),
+        };
+        // The first listener names the cluster address; the second must not ask for the same port.
+        let settings = format!(
+            "storage \"raft\" {{\n  path = {data:?}\n  node_id = \"vault-0\"\n}}\n\
+             listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n\
+             {secure}\
+             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n\
+             disable_mlock = true\nui = false\n"
+        );
+        let file = folder.join("vault.hcl");
+        fs::write(&file, settings)
+            .with_context(|| format!("failed to write {}", file.display()))?;
+        let mut command = Command::new(binary);
+        command
+            .arg("server")
+            .arg("-config")
+            .arg(&file)
+            .env_remove("VAULT_ADDR")
+            .env_remove("VAULT_TOKEN");
+        let process = Process::start("vault", folder, &mut command)?;
+        let mut vault = Self { process, client: http_client(), port, tls_port };
+        let (client, health) = (vault.client.clone(), vault.url("v1/sys/health"));
+        vault.process.wait_until_ready(|| client.get(&health).call().is_ok())?;
+        Ok(vault)
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// `https://localhost:<port>`, if it was started with a certificate.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("https://localhost:{port}"))
+    }
+
+    /// The process id of the server.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the server as a power cut would. Its data stays where it is.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Initialises it with [`SHARES`] keys, unseals it and waits until it is active.
+    pub fn init(&self) -> Result<Keys> {
+        let answer = self.call(
+            "PUT",
+            "v1/sys/init",
+            "",
+            Some(&json!({"secret_shares": SHARES, "secret_threshold": THRESHOLD})),
+        )?;
+        let keys = Keys {
+            root_token: text(&answer, "/root_token")?,
+            unseal: (0..SHARES)
+                .map(|share| text(&answer, &format!("/keys_base64/{share}")))
+                .collect::<Result<_>>()?,
+        };
+        self.unseal(&keys.unseal)?;
+        Ok(keys)
+    }
+
+    /// Hands in the first [`THRESHOLD`] of `keys` and waits until the Vault is active.
+    pub fn unseal(&self, keys: &[String]) -> Result<()> {
+        for key in keys.iter().take(THRESHOLD) {
+            self.call("PUT", "v1/sys/unseal", "", Some(&json!({ "key": key })))?;
+        }
+        self.wait_for_health(&[200])
+    }
+
+    /// Seals it.
+    pub fn seal(&self, token: &str) -> Result<()> {
+        self.call("PUT", "v1/sys/seal", token, None)?;
+        self.wait_for_health(&[503])
+    }
+
+    /// Waits until `sys/health` answers with one of `wanted`: 200 active, 501 uninitialised, 503 sealed.
+    pub fn wait_for_health(&self, wanted: &[u16]) -> Result<()> {
+        let url = self.url("v1/sys/health");
+        wait::until(&format!("health {wanted:?} of the Vault"), wait::START_LIMIT, || {
+            let status = self.client.get(&url).call().map(|answer| answer.status().as_u16());
+            Ok(status.is_ok_and(|status| wanted.contains(&status)).then_some(()))
+        })
+    }
+
+    /// Mounts a kv engine at `secret/`.
+    pub fn enable_kv(&self, token: &str) -> Result<()> {
+        self.call("POST", "v1/sys/mounts/secret", token, Some(&json!({"type": "kv"})))?;
+        Ok(())
+    }
+
+    /// A token that may take and restore snapshots and nothing else.
+    pub fn backup_token(&self, root_token: &str) -> Result<String> {
+        let policy = "path \"sys/storage/raft/snapshot\" { capabilities = [\"read\", \"update\"] }\n\
+                      path \"sys/storage/raft/snapshot-force\" { capabilities = [\"update\"] }\n";
+        self.call(
+            "PUT",
+            "v1/sys/policies/acl/backup",
+            root_token,
+            Some(&json!({ "policy": policy })),
+        )?;
+        let answer = self.call(
+            "POST",
+            "v1/auth/token/create",
+            root_token,
+            Some(&json!({"policies": ["backup"], "no_parent": true})),
+        )?;
+        text(&answer, "/auth/client_token")
+    }
+
+    /// Writes `secret/<name>` with one field `value`.
+    pub fn put(&self, token: &str, name: &str, value: &str) -> Result<()> {
+        self.call("PUT", &format!("v1/secret/{name}"), token, Some(&json!({ "value": value })))?;
+        Ok(())
+    }
+
+    /// Reads `secret/<name>`; `None` if it is not there.
+    pub fn get(&self, token: &str, name: &str) -> Result<Option<String>> {
+        let mut answer = self
+            .client
+            .get(self.url(&format!("v1/secret/{name}")))
+            .header("X-Vault-Token", token)
+            .call()
+            .with_context(|| format!("failed to read secret/{name}"))?;
+        match answer.status().as_u16() {
+            404 => Ok(None),
+            200 => {
+                let body: Value = answer
+                    .body_mut()
+                    .read_json()
+                    .context("failed to read an answer of the Vault")?;
+                Ok(Some(text(&body, "/data/value")?))
+            }
+            status => bail!("reading secret/{name} was answered with {status}"),
+        }
+    }
+
+    /// Writes many secrets over six connections.
+    pub fn put_all(&self, token: &str, secrets: &[(String, String)]) -> Result<()> {
+        self.each(secrets, |(name, value)| self.put(token, name, value))
+    }
+
+    /// Reads many secrets back over six connections; the error names the first that differs.
+    pub fn compare_all(&self, token: &str, secrets: &[(String, String)]) -> Result<()> {
+        self.each(secrets, |(name, value)| match self.get(token, name)? {
+            Some(found) if found == *value => Ok(()),
+            Some(_) => bail!("secret/{name} has another value than was written"),
+            None => bail!("secret/{name} is missing"),
+        })
+    }
+
+    /// The snapshot as Vault serves it.
+    pub fn snapshot(&self, token: &str) -> Result<Vec<u8>> {
+        let mut answer = self
+            .client
+            .get(self.url("v1/sys/storage/raft/snapshot"))
+            .header("X-Vault-Token", token)
+            .call()
+            .context("failed to ask for a snapshot")?;
+        if answer.status().as_u16() != 200 {
+            bail!("the request for a snapshot was answered with {}", answer.status());
+        }
+        answer
+            .body_mut()
+            .with_config()
+            .limit(u64::MAX)
+            .read_to_vec()
+            .context("failed to read a snapshot")
+    }
+
+    fn each<T: Sync>(&self, items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+        let share = items.len().div_ceil(6).max(1);
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = items
+                .chunks(share)
+                .map(|chunk| scope.spawn(|| chunk.iter().try_for_each(&work)))
+                .collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(_) => bail!("a worker of the harness panicked"),
+            })
+        })
+    }
+
+    /// One request to the API; any answer but a success is an error with Vault's own words.
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(self.url(path))
+            .header("X-Vault-Token", token);
+        let bytes = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(bytes).context("failed to form a request")?;
+        let mut answer =
+            self.client.run(request).with_context(|| format!("{method} {path} failed"))?;
+        let status = answer.status();
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()
+            .with_context(|| format!("failed to read the answer to {method} {path}"))?;
+        if !status.is_success() {
+            bail!("{method} {path} was answered with {status}: {body}");
+        }
+        if body.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&body).context("failed to parse an answer of the Vault")
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.address())
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
+/// `count` secrets of about `size` bytes; the same numbers give the same secrets.
+#[must_use]
+pub fn some_secrets(count: usize, size: usize) -> Vec<(String, String)> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..count)
+        .map(|index| {
+            let mut value = String::with_capacity(size + 16);
+            while value.len() < size {
+                // Marsaglia's xorshift: cheap, and it does not compress.
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                value.push_str(&format!("{state:016x}"));
+            }
+            (format!("application-{:02}/credential-{index:05}", index % 40), value)
+        })
+        .collect()
+}
+
+/// The time a test gives a Vault to apply a snapshot it already accepted.
+pub const RESTORE_LIMIT: Duration = Duration::from_secs(120);
+
+fn text(value: &Value, pointer: &str) -> Result<String> {
+    Ok(value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .with_context(|| format!("an answer of the Vault has no {pointer}"))?
+        .to_owned())
+}
