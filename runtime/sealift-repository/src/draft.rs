@@ -1,0 +1,434 @@
+//! A snapshot being written: takes artifacts one after the other and stores their bytes.
+//!
+//! Nothing appears until `commit`. rustic_core wants to know the next entry of a source before it
+//! hands out the current one, so artifacts that arrive as streams cannot share one `archive`
+//! call: each large artifact gets its own. Small ones (up to 1 MiB) are kept in memory, 16 MiB at
+//! most, and stored together with the next large one or at the commit. Never with a parent:
+//! rustic_core would take a file of equal size and time for unchanged and not read it at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read, Seek, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, SnapshotSummary};
+use rustic_core::{
+    BackupOptions, IndexedIdsStatus, ParentOptions, ReadSource, ReadSourceEntry, RusticResult,
+    TreeId,
+};
+use sealift_core::plan::SnapshotIdentity;
+
+use crate::artifact::{check_path, folders_above};
+use crate::gate::Gate;
+use crate::meter::Meter;
+use crate::{Error, FileReceipt, Repository};
+
+/// Up to this size an artifact is kept in memory until it is stored with others.
+const SMALL: u64 = 1 << 20;
+/// All small artifacts together.
+const SMALL_TOTAL: u64 = 16 << 20;
+/// What the reader hands to the chunker at once.
+const READ_BUFFER: usize = 256 << 10;
+
+/// A snapshot being written. Dropped without [`Draft::commit`], nothing of it appears; the data
+/// that was stored is used again by the next backup once the index was repaired
+/// ([`Repository::resume`]), or removed by prune.
+pub struct Draft {
+    pub(crate) repository: Repository,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) engine: rustic_core::Repository<IndexedIdsStatus>,
+    pub(crate) identity: SnapshotIdentity,
+    pub(crate) started: Timestamp,
+    pub(crate) label: Option<String>,
+    pub(crate) tags: Vec<String>,
+    /// Of what was archived, by path.
+    pub(crate) ledger: BTreeMap<String, FileReceipt>,
+    /// The root tree of each `archive` call.
+    pub(crate) trees: Vec<TreeId>,
+    pub(crate) stored: Stored,
+    pending: Vec<(FileReceipt, Vec<u8>)>,
+    names: BTreeSet<String>,
+    folders: BTreeSet<String>,
+    given_up: Option<String>,
+}
+
+/// What the `archive` calls added to the repository.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Stored {
+    pub(crate) added: u64,
+    pub(crate) added_packed: u64,
+    pub(crate) data_blobs: u64,
+    pub(crate) tree_blobs: u64,
+}
+
+impl Stored {
+    pub(crate) fn add(&mut self, summary: &SnapshotSummary) {
+        self.added += summary.data_added;
+        self.added_packed += summary.data_added_packed;
+        self.data_blobs += summary.data_blobs;
+        self.tree_blobs += summary.tree_blobs;
+    }
+}
+
+struct Incoming {
+    path: String,
+    size: u64,
+    reader: Box<dyn Read + Send>,
+}
+
+impl Repository {
+    /// Begins a snapshot; `started` becomes its time and that of its files.
+    ///
+    /// # Errors
+    /// The identity cannot be stored, or the index cannot be read.
+    pub fn draft(&self, identity: &SnapshotIdentity, started: Timestamp) -> Result<Draft, Error> {
+        let below_root = identity.path.strip_prefix('/').ok_or_else(|| Error::Invalid {
+            subject: format!("snapshot path {:?}", identity.path),
+            reason: "it must be absolute".to_owned(),
+        })?;
+        check_path(below_root)?;
+        if identity.hostname.is_empty() {
+            return Err(Error::Invalid {
+                subject: "snapshot hostname".to_owned(),
+                reason: "it must not be empty".to_owned(),
+            });
+        }
+        let gate = self.holding_gate();
+        let engine = self.engine(&gate)?;
+        // Never the variant that looks for packs by itself: it leaves blobs in no index.
+        let engine = gate.run("reading the index", || engine.to_indexed_ids())?;
+        Ok(Draft {
+            repository: self.clone(),
+            gate,
+            engine,
+            identity: identity.clone(),
+            started,
+            label: None,
+            tags: Vec::new(),
+            ledger: BTreeMap::new(),
+            trees: Vec::new(),
+            stored: Stored::default(),
+            pending: Vec::new(),
+            names: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            given_up: None,
+        })
+    }
+}
+
+impl Draft {
+    /// Adds a tag of a Function's choice.
+    ///
+    /// # Errors
+    /// It is empty, holds a comma (restic separates by it) or begins with `sealift.`, which is ours.
+    pub fn add_tag(&mut self, tag: &str) -> Result<(), Error> {
+        let reason = if tag.is_empty() || tag.len() > 255 {
+            "it must have 1 to 255 bytes"
+        } else if tag.contains(',') || tag.chars().any(char::is_control) {
+            "it must hold neither a comma nor control characters"
+        } else if tag.starts_with("sealift.") {
+            "tags that begin with sealift. are Sealift's own"
+        } else {
+            self.tags.push(tag.to_owned());
+            return Ok(());
+        };
+        Err(Error::Invalid { subject: format!("tag {tag:?}"), reason: reason.to_owned() })
+    }
+
+    /// Sets the label.
+    ///
+    /// # Errors
+    /// It is longer than 255 bytes or holds control characters.
+    pub fn set_label(&mut self, label: &str) -> Result<(), Error> {
+        if label.len() > 255 || label.chars().any(char::is_control) {
+            return Err(Error::Invalid {
+                subject: format!("label {label:?}"),
+                reason: "it must have at most 255 bytes and no control characters".to_owned(),
+            });
+        }
+        self.label = (!label.is_empty()).then(|| label.to_owned());
+        Ok(())
+    }
+
+    /// Stores one file at this relative path; returns when `reader` ended and its bytes were
+    /// taken. `size` is exact; without it the artifact is first kept whole: in memory up to
+    /// 1 MiB, above that in the interim folder. An error of the reader is never an end.
+    ///
+    /// # Errors
+    /// Any; the draft is then given up and cannot be committed.
+    pub fn add(
+        &mut self,
+        path: &str,
+        size: Option<u64>,
+        reader: Box<dyn Read + Send>,
+    ) -> Result<FileReceipt, Error> {
+        self.alive()?;
+        let outcome = self.take(path, size, reader);
+        if let Err(error) = &outcome {
+            self.given_up = Some(error.chain());
+        }
+        outcome
+    }
+
+    /// Refuses to go on after an error.
+    pub(crate) fn alive(&self) -> Result<(), Error> {
+        match &self.given_up {
+            Some(cause) => Err(Error::GivenUp { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn take(
+        &mut self,
+        path: &str,
+        size: Option<u64>,
+        reader: Box<dyn Read + Send>,
+    ) -> Result<FileReceipt, Error> {
+        self.claim(path)?;
+        let cancel = self.repository.options().cancel.clone();
+        match size {
+            Some(size) if size > SMALL => {
+                let mut batch = self.take_pending();
+                batch.push(Incoming { path: path.to_owned(), size, reader });
+                self.archive(batch)?;
+                self.ledger.get(path).cloned().ok_or_else(|| Error::NotProven {
+                    artifact: path.to_owned(),
+                    cause: "it is missing in the ledger".to_owned(),
+                })
+            }
+            _ => {
+                let (mut meter, outcome) = Meter::new(path, size, reader, cancel);
+                let mut bytes = Vec::new();
+                let read = (&mut meter).take(SMALL + 1).read_to_end(&mut bytes);
+                if read.is_ok() && bytes.len() as u64 > SMALL {
+                    return self.take_unknown(path, bytes, meter, &outcome);
+                }
+                // The receipt says why, if reading failed.
+                let receipt = outcome.receipt(path)?;
+                let waiting: u64 = self.pending.iter().map(|(receipt, _)| receipt.size).sum();
+                if waiting + receipt.size > SMALL_TOTAL {
+                    let batch = self.take_pending();
+                    self.archive(batch)?;
+                }
+                self.pending.push((receipt.clone(), bytes));
+                Ok(receipt)
+            }
+        }
+    }
+
+    fn take_unknown(
+        &mut self,
+        path: &str,
+        beginning: Vec<u8>,
+        mut rest: Meter,
+        outcome: &crate::meter::Outcome,
+    ) -> Result<FileReceipt, Error> {
+        let Some(folder) = self.repository.options().interim_dir.clone() else {
+            return Err(Error::UnknownSize { artifact: path.to_owned() });
+        };
+        let file_error = |source: std::io::Error| Error::File {
+            operation: format!("keeping artifact {path} in the interim volume"),
+            source: Arc::new(source),
+        };
+        // Without a name from the start: it is gone when the process is.
+        let mut file = tempfile::tempfile_in(&folder).map_err(file_error)?;
+        let copied = file
+            .write_all(&beginning)
+            .and_then(|()| std::io::copy(&mut rest, &mut file))
+            .and_then(|_| file.rewind());
+        drop(beginning);
+        // The reader's own error first: it is the cause if there is one.
+        let before = match (outcome.receipt(path), copied) {
+            (Ok(receipt), Ok(())) => receipt,
+            (Err(Error::NotProven { .. }) | Ok(_), Err(error)) => return Err(file_error(error)),
+            (Err(error), _) => return Err(error),
+        };
+        let mut batch = self.take_pending();
+        batch.push(Incoming {
+            path: path.to_owned(),
+            size: before.size,
+            reader: Box::new(file),
+        });
+        self.archive(batch)?;
+        match self.ledger.get(path) {
+            Some(after) if *after == before => Ok(before),
+            _ => Err(Error::NotProven {
+                artifact: path.to_owned(),
+                cause: "its bytes changed in the interim volume".to_owned(),
+            }),
+        }
+    }
+
+    /// Each path once, and never a file where a folder is.
+    fn claim(&mut self, path: &str) -> Result<(), Error> {
+        check_path(path)?;
+        let clash = folders_above(path).find(|folder| self.names.contains(*folder));
+        let reason = if self.names.contains(path) {
+            "it was added before".to_owned()
+        } else if self.folders.contains(path) {
+            "other artifacts lie below it".to_owned()
+        } else if let Some(folder) = clash {
+            format!("{folder} is a file")
+        } else {
+            self.folders.extend(folders_above(path).map(str::to_owned));
+            self.names.insert(path.to_owned());
+            return Ok(());
+        };
+        Err(Error::Invalid { subject: format!("artifact {path:?}"), reason })
+    }
+
+    fn take_pending(&mut self) -> Vec<Incoming> {
+        std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(receipt, bytes)| Incoming {
+                path: receipt.path,
+                size: receipt.size,
+                reader: Box::new(Cursor::new(bytes)),
+            })
+            .collect()
+    }
+
+    /// Stores what is still in memory.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        let before: Vec<FileReceipt> =
+            self.pending.iter().map(|(receipt, _)| receipt.clone()).collect();
+        let batch = self.take_pending();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.archive(batch)?;
+        for receipt in before {
+            if self.ledger.get(&receipt.path) != Some(&receipt) {
+                return Err(Error::NotProven {
+                    artifact: receipt.path,
+                    cause: "its bytes changed in memory".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&mut self, batch: Vec<Incoming>) -> Result<(), Error> {
+        let count = batch.len() as u64;
+        let total: u64 = batch.iter().map(|incoming| incoming.size).sum();
+        let first = batch.first().map(|incoming| incoming.path.clone()).unwrap_or_default();
+        let mut entries = BTreeMap::new();
+        let mut outcomes = Vec::new();
+        for incoming in batch {
+            let path = format!("{}/{}", self.identity.path, incoming.path);
+            for folder in folders_above(&path) {
+                entries
+                    .entry(sort_key(folder))
+                    .or_insert_with(|| Ok(self.entry(folder, NodeType::Dir, 0, None)));
+            }
+            let cancel = self.repository.options().cancel.clone();
+            let (meter, outcome) =
+                Meter::new(&incoming.path, Some(incoming.size), incoming.reader, cancel);
+            outcomes.push((incoming.path, outcome));
+            let entry = self.entry(&path, NodeType::File, incoming.size, Some(meter));
+            entries.insert(sort_key(&path), Ok(entry));
+        }
+        let source = Source(Mutex::new(entries.into_values().collect()));
+        let options = BackupOptions::default()
+            .no_scan(true)
+            .parent_opts(ParentOptions::default().force(true));
+        let held = self.gate.held();
+        let folder = [PathBuf::from(&self.identity.path)];
+        let engine = &self.engine;
+        let archived = self.gate.run("storing artifacts", || {
+            engine.archive(&options, &source, SnapshotFile::default(), &folder)
+        });
+        // An artifact's own error comes first: it is the cause, and rustic_core only warns of it.
+        let mut receipts = Vec::new();
+        for (path, outcome) in outcomes {
+            match outcome.receipt(&path) {
+                Ok(receipt) => receipts.push(receipt),
+                Err(error @ Error::NotProven { .. }) => {
+                    // It may not have been read to its end because the storage failed.
+                    archived?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let archived = archived?;
+        let summary = archived.summary.unwrap_or_default();
+        let refuse = |cause: String| Error::NotProven { artifact: first.clone(), cause };
+        if self.gate.held() != held + 1 {
+            return Err(refuse("the engine did not come to the end of its work".to_owned()));
+        }
+        if summary.total_files_processed != count || summary.total_bytes_processed != total {
+            return Err(refuse(format!(
+                "{count} files of {total} bytes were handed over, the engine stored {} of {} bytes",
+                summary.total_files_processed, summary.total_bytes_processed
+            )));
+        }
+        if summary.files_unmodified > 0 {
+            return Err(refuse("the engine took a file for unchanged without reading it".to_owned()));
+        }
+        self.stored.add(&summary);
+        self.trees.push(archived.tree);
+        self.ledger.extend(receipts.into_iter().map(|receipt| (receipt.path.clone(), receipt)));
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        path: &str,
+        kind: NodeType,
+        size: u64,
+        meter: Option<Meter>,
+    ) -> ReadSourceEntry<std::io::BufReader<Meter>> {
+        // restic's modes are Go's: the highest bit marks a folder.
+        let mode = if kind == NodeType::Dir { 0o700 | 1 << 31 } else { 0o600 };
+        let metadata = Metadata {
+            mode: Some(mode),
+            mtime: Some(self.started),
+            atime: Some(self.started),
+            ctime: Some(self.started),
+            uid: Some(0),
+            gid: Some(0),
+            size,
+            ..Metadata::default()
+        };
+        let name = path.rsplit('/').next().unwrap_or(path);
+        ReadSourceEntry {
+            path: PathBuf::from(path),
+            node: Node::new_node(name.as_ref(), kind, metadata),
+            open: meter.map(|meter| std::io::BufReader::with_capacity(READ_BUFFER, meter)),
+        }
+    }
+}
+
+/// Folders before what lies in them, names by their bytes: the order of restic's trees.
+fn sort_key(path: &str) -> Vec<Vec<u8>> {
+    path.split('/').map(|part| part.as_bytes().to_vec()).collect()
+}
+
+type SourceEntry = RusticResult<ReadSourceEntry<std::io::BufReader<Meter>>>;
+
+/// The entries of one `archive` call, handed out once.
+struct Source(Mutex<Vec<SourceEntry>>);
+
+impl ReadSource for Source {
+    type Open = std::io::BufReader<Meter>;
+    type Iter = std::vec::IntoIter<SourceEntry>;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Self::Iter {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter()
+    }
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Draft")
+            .field("repository", &self.repository)
+            .field("artifacts", &self.names)
+            .finish_non_exhaustive()
+    }
+}

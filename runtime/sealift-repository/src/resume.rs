@@ -1,0 +1,78 @@
+//! Makes what a broken backup left usable again.
+//!
+//! rustic writes its index every five minutes and at the end; a backup that died before leaves
+//! packs that are in no index. They cost nothing but space, but only when the index knows them is
+//! their content not sent again. The index is only ever added to here: packs the index knows and
+//! the storage does not are damage, and are told instead of being dropped from the index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustic_core::repofile::{FileType, IndexFile};
+use rustic_core::{Id, ReadBackend, RepairIndexOptions};
+
+use crate::{Error, Repository};
+
+/// What was found and done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Packs that were in no index.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether the index was repaired.
+    pub repaired: bool,
+}
+
+impl Repository {
+    /// Looks for packs in no index and, if there are any, repairs the index. Hold the repository
+    /// alone: what a backup is just writing looks the same.
+    ///
+    /// # Errors
+    /// Packs are missing, or the storage failed.
+    pub fn resume(&self) -> Result<Resumed, Error> {
+        let gate = self.shut_gate();
+        let engine = self.engine(&gate)?;
+        let mut known = BTreeSet::new();
+        let mut in_use = BTreeSet::new();
+        gate.run("reading the index", || {
+            for file in engine.stream_files::<IndexFile>()? {
+                let (_, index) = file?;
+                in_use.extend(index.packs.iter().map(|pack| *pack.id));
+                known.extend(index.packs_to_delete.iter().map(|pack| *pack.id));
+            }
+            Ok(())
+        })?;
+        known.extend(in_use.iter().copied());
+        let stored: BTreeMap<Id, u32> = gate
+            .run("listing the packs", || gate.list_with_size(FileType::Pack))?
+            .into_iter()
+            .collect();
+        let missing: Vec<&Id> = in_use.iter().filter(|pack| !stored.contains_key(*pack)).collect();
+        if let Some(first) = missing.first() {
+            return Err(Error::Damaged {
+                what: format!(
+                    "{} packs that the index knows are not in the storage, {} is one; run check",
+                    missing.len(),
+                    first.to_hex().as_str()
+                ),
+            });
+        }
+        let unknown: Vec<u32> = stored
+            .iter()
+            .filter(|(pack, _)| !known.contains(*pack))
+            .map(|(_, size)| *size)
+            .collect();
+        let mut resumed = Resumed {
+            packs: unknown.len() as u64,
+            bytes: unknown.iter().map(|size| u64::from(*size)).sum(),
+            repaired: false,
+        };
+        if resumed.packs > 0 {
+            gate.run("repairing the index", || {
+                engine.repair_index(&RepairIndexOptions::default(), false)
+            })?;
+            resumed.repaired = true;
+        }
+        Ok(resumed)
+    }
+}
