@@ -1,1 +1,38 @@
-//! Not built yet.
+//! Runs one plan.
+//!
+//! It connects the host's ports to the real repository, keys and network, runs the chain,
+//! commits the snapshot, keeps the repository in order, runs the observers, and says what
+//! happened. Objects come through one port with two adapters: files (`sealift run`) and the
+//! API server (`sealift job`). It makes no plan and prints nothing.
+
+pub mod components;
+pub mod credentials;
+pub mod facts;
+pub mod files;
+pub mod keys;
+mod maintenance;
+pub mod objects;
+mod observers;
+pub mod reader;
+pub mod report;
+pub mod secrets;
+pub mod session;
+pub mod status;
+pub mod storage;
+pub mod writer;
+
+/// An error and its causes in one line, for messages that leave the process.
+#[must_use]
+pub fn chain_of_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

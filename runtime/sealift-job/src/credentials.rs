@@ -1,0 +1,53 @@
+//! Connects the host's credential port to Secrets.
+//!
+//! A credential is read once, when the first request needs it, and lives as long as the
+//! session. A Function never sees it: the host adds the header.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sealift_core::plan::{Credential, ObjectRef, Plan};
+use sealift_host::ports::{Credentials, PortError, PortResult};
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use crate::chain_of_causes;
+use crate::objects::{Objects, read_credential};
+
+/// Credentials of a plan's origins.
+pub struct SessionCredentials {
+    objects: Arc<dyn Objects>,
+    binding: ObjectRef,
+    origins: BTreeMap<String, (Credential, OnceCell<Zeroizing<String>>)>,
+}
+
+impl SessionCredentials {
+    /// Binds the origins of this plan.
+    #[must_use]
+    pub fn new(objects: Arc<dyn Objects>, plan: &Plan) -> Self {
+        let origins = plan
+            .origins
+            .iter()
+            .filter_map(|origin| {
+                let credential = origin.credential.clone()?;
+                Some((origin.name.clone(), (credential, OnceCell::new())))
+            })
+            .collect();
+        Self { objects, binding: plan.target.reference.clone(), origins }
+    }
+}
+
+#[async_trait]
+impl Credentials for SessionCredentials {
+    async fn header(&self, origin: &str) -> PortResult<Option<(String, Zeroizing<String>)>> {
+        let Some((credential, value)) = self.origins.get(origin) else {
+            return Ok(None);
+        };
+        let value = value
+            .get_or_try_init(|| read_credential(&*self.objects, &self.binding, credential))
+            .await
+            .map_err(|error| PortError::Denied(chain_of_causes(&error)))?;
+        Ok(Some((credential.header.clone(), value.clone())))
+    }
+}

@@ -1,0 +1,137 @@
+//! Runs the observers of a plan once the outcome stands.
+//!
+//! An observer sees what happened and tells the world, such as a Pushgateway. Whatever it
+//! does, the outcome stays: a failed observer is a warning.
+
+use sealift_host::{FunctionError, OutcomeStage, SessionOutcome, Status};
+use tokio_util::sync::CancellationToken;
+
+use crate::chain_of_causes;
+use crate::report::{Outcome, SessionReport};
+use crate::session::{SessionError, Surroundings, load, ports};
+
+/// Runs each observer; failures become warnings of the report.
+///
+/// The observers get a cancellation of their own: an interrupted session still says so to the
+/// Pushgateway.
+pub(crate) async fn run(report: &mut SessionReport, around: &Surroundings) {
+    let stages = match load(&report.plan.observers, around) {
+        Ok(stages) => stages,
+        Err(error) => {
+            report.warnings.push(chain_of_causes(&error));
+            return;
+        }
+    };
+    let outcome = outcome(report);
+    let ports = ports(&report.plan, report.started, around);
+    for stage in stages {
+        let observed = around
+            .host
+            .run_observer(stage, &outcome, &ports, CancellationToken::new())
+            .await;
+        if let Some(error) = &observed.error {
+            report.warnings.push(format!(
+                "observer {} failed, the outcome stays: {}",
+                observed.name,
+                chain_of_causes(error)
+            ));
+        }
+        report.observers.push(observed);
+    }
+}
+
+/// The outcome as observers see it.
+fn outcome(report: &SessionReport) -> SessionOutcome {
+    let overall = match report.outcome {
+        Outcome::Succeeded => Status::Succeeded,
+        Outcome::Failed | Outcome::MaintenanceFailed => Status::Failed,
+        Outcome::Cancelled => Status::Cancelled,
+    };
+    SessionOutcome {
+        overall,
+        cause: report.failure.as_ref().map(function_error),
+        stages: stages(report),
+        statistics: statistics(report),
+        committed: report.committed.as_ref().map(|committed| committed.snapshot.id.clone()),
+    }
+}
+
+/// The chain's stages, then what was done for the repository.
+fn stages(report: &SessionReport) -> Vec<OutcomeStage> {
+    let mut stages: Vec<_> = report
+        .stages
+        .iter()
+        .map(|stage| OutcomeStage {
+            name: stage.name.clone(),
+            kind: "stage".to_owned(),
+            status: stage.status,
+            error: stage.error.clone(),
+            statistics: stage.statistics.clone(),
+        })
+        .collect();
+    let maintenance = &report.maintenance;
+    let mut step = |kind: &str, reached: bool, error: Option<String>| {
+        if reached {
+            stages.push(OutcomeStage {
+                name: kind.to_owned(),
+                kind: kind.to_owned(),
+                status: if error.is_some() { Status::Failed } else { Status::Succeeded },
+                error: error.map(FunctionError::External),
+                statistics: Vec::new(),
+            });
+        }
+    };
+    step(
+        "retention",
+        maintenance.retention.is_some() || maintenance.retention_error.is_some(),
+        maintenance.retention_error.clone(),
+    );
+    step(
+        "integrity",
+        maintenance.findings.is_some(),
+        maintenance.findings.as_ref().and_then(|findings| findings.first().cloned()),
+    );
+    stages
+}
+
+/// The statistics by the names of `wit/README.md`.
+#[expect(clippy::cast_precision_loss, reason = "gauges are 64-bit floats")]
+fn statistics(report: &SessionReport) -> Vec<(String, f64)> {
+    let mut statistics = vec![
+        ("duration-seconds".to_owned(), report.seconds()),
+        ("finished-seconds".to_owned(), report.finished.as_second() as f64),
+    ];
+    let mut add = |name: &str, value: f64| statistics.push((name.to_owned(), value));
+    if let Some(committed) = &report.committed {
+        let stored = &committed.statistics;
+        add("data-size-bytes", stored.total_bytes as f64);
+        add("uploaded-bytes", stored.uploaded_bytes as f64);
+        add("files-total", stored.files_total as f64);
+        add("files-new", stored.files_new as f64);
+        add("files-modified", stored.files_modified as f64);
+        add("files-unmodified", stored.files_unmodified as f64);
+        let processing = report.stages.iter().map(|stage| stage.wall.as_secs_f64());
+        add("processing-seconds", processing.fold(0.0, f64::max));
+    }
+    let maintenance = &report.maintenance;
+    if let Some(findings) = &maintenance.findings {
+        add("repository-integrity", if findings.is_empty() { 1.0 } else { 0.0 });
+    }
+    if let Some(repository) = &maintenance.statistics {
+        add("repository-size-bytes", repository.stored_bytes as f64);
+        add("repository-snapshots", repository.snapshots as f64);
+    }
+    if let Some(retention) = &maintenance.retention {
+        add("repository-snapshots-removed", retention.removed.len() as f64);
+    }
+    statistics
+}
+
+/// A session's failure in the words of the contract.
+fn function_error(error: &SessionError) -> FunctionError {
+    match error {
+        SessionError::Chain(failure) => failure.error.clone(),
+        SessionError::Cancelled => FunctionError::Cancelled(error.to_string()),
+        other => FunctionError::External(chain_of_causes(other)),
+    }
+}

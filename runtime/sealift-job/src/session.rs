@@ -1,0 +1,333 @@
+//! One session from begin to end.
+//!
+//! Flow: storage secrets → repository (made if a backup finds none) → lock → chain → commit →
+//! maintenance → observers.
+//!
+//! Guarantees: a snapshot appears only after every stage has succeeded and the repository has
+//! proven it complete; observers run in every outcome and cannot change it; the locks are free
+//! afterwards. Assumptions: the plan was checked when it was made. Whatever fails before the
+//! commit leaves the repository's snapshots as they were.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sealift_core::plan::{Direction, Plan, SnapshotSelection, StagePlan};
+use sealift_host::ports::{Events, Ports};
+use sealift_host::{Chain, ChainFailure, Host, Stage};
+use sealift_repository::{LockError, Repository, RepositoryLock, SnapshotInfo};
+use tokio_util::sync::CancellationToken;
+
+use crate::components::{ComponentError, Components};
+use crate::credentials::SessionCredentials;
+use crate::facts::session_facts;
+use crate::keys::SecretKeyStore;
+use crate::maintenance;
+use crate::objects::Objects;
+use crate::observers;
+use crate::reader::SelectedSnapshot;
+use crate::report::{Maintenance, Outcome, SessionReport};
+use crate::storage::{self, StorageError};
+use crate::writer::{CommitError, SnapshotSlot};
+
+/// What a session needs besides its plan.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Runs the Functions.
+    pub host: Host,
+    /// Where their components come from.
+    pub components: Arc<dyn Components>,
+    /// Secrets, and where changed ones go.
+    pub objects: Arc<dyn Objects>,
+    /// Told of progress.
+    pub events: Arc<dyn Events>,
+    /// Cancelling it ends the session; nothing is committed then.
+    pub cancel: CancellationToken,
+    /// Whether loopback addresses may be reached: only in `sealift run`.
+    pub allow_loopback: bool,
+    /// Folder of this machine's lock files.
+    pub lock_dir: PathBuf,
+}
+
+/// Why a session did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The repository's Secret is missing or incomplete.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Another run on this machine holds the repository.
+    #[error("failed to lock Repository {namespace}/{name}")]
+    Locked {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: LockError,
+    },
+    /// The repository cannot be used.
+    #[error("failed to open Repository {namespace}/{name}")]
+    Repository {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: sealift_repository::Error,
+    },
+    /// No snapshot fits.
+    #[error("failed to select the snapshot to restore from Repository {namespace}/{name}")]
+    Select {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: sealift_repository::Error,
+    },
+    /// A component cannot be run.
+    #[error("failed to load Function {function}")]
+    Component {
+        /// The Function.
+        function: String,
+        /// The cause.
+        #[source]
+        source: ComponentError,
+    },
+    /// A stage failed.
+    #[error(transparent)]
+    Chain(ChainFailure),
+    /// The chain was fine, the snapshot is not.
+    #[error("failed to store the snapshot")]
+    Commit(#[source] CommitError),
+    /// The snapshot is safe.
+    #[error("the snapshot is safe, but {0}")]
+    Maintenance(String),
+    /// Interrupted from outside.
+    #[error("the session was interrupted")]
+    Cancelled,
+    /// A thread of the repository died.
+    #[error("the repository's work was interrupted")]
+    Interrupted(#[source] tokio::task::JoinError),
+}
+
+/// Runs a plan to its end.
+pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> SessionReport {
+    let mut report = SessionReport {
+        warnings: plan.notes.clone(),
+        plan,
+        started,
+        finished: started,
+        outcome: Outcome::Failed,
+        failure: None,
+        stages: Vec::new(),
+        artifacts: Vec::new(),
+        observers: Vec::new(),
+        repository_created: false,
+        committed: None,
+        restored: None,
+        maintenance: Maintenance::default(),
+    };
+    match execute(&mut report, around).await {
+        Ok(()) => report.outcome = Outcome::Succeeded,
+        Err(SessionError::Cancelled) => {
+            report.outcome = Outcome::Cancelled;
+            report.failure = Some(SessionError::Cancelled);
+        }
+        Err(error @ SessionError::Maintenance(_)) => {
+            report.outcome = Outcome::MaintenanceFailed;
+            report.failure = Some(error);
+        }
+        Err(error) => report.failure = Some(error),
+    }
+    report.finished = Timestamp::now();
+    observers::run(&mut report, around).await;
+    report
+}
+
+/// Everything that decides the outcome.
+async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<(), SessionError> {
+    let plan = report.plan.clone();
+    let stages = load(&plan.stages, around)?;
+    let opened = open(&plan, around).await?;
+    let repository = Arc::new(opened.repository);
+    report.repository_created = opened.created;
+    if opened.resumed_packs > 0 {
+        report.warnings.push(format!(
+            "an earlier backup was broken off: {} packs it had uploaded are used again",
+            opened.resumed_packs
+        ));
+    }
+    let lock = opened.lock;
+    let mut ports = ports(&plan, report.started, around);
+    match &plan.direction {
+        Direction::Backup(identity) => {
+            let slot = Arc::new(SnapshotSlot::new(
+                Arc::clone(&repository),
+                identity.clone(),
+                report.started,
+            ));
+            ports.repository_writer = Some(Arc::clone(&slot) as _);
+            run_chain(report, stages, ports, around).await?;
+            let committed = slot.commit().await.map_err(SessionError::Commit)?;
+            report.committed = Some(committed);
+            drop(lock);
+            report.maintenance = maintenance::run(&plan, &repository, around).await;
+            maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
+        }
+        Direction::Restore(selection) => {
+            let selected = select(&plan, selection, &repository).await?;
+            report.restored = Some(selected.clone());
+            ports.repository_reader = Some(Arc::new(SelectedSnapshot::new(
+                repository,
+                selected,
+                selection.paths.clone(),
+            )));
+            run_chain(report, stages, ports, around).await?;
+            drop(lock);
+            Ok(())
+        }
+    }
+}
+
+async fn run_chain(
+    report: &mut SessionReport,
+    stages: Vec<Stage>,
+    ports: Ports,
+    around: &Surroundings,
+) -> Result<(), SessionError> {
+    let outcome = around
+        .host
+        .run_chain(Chain {
+            stages,
+            ports,
+            cancel: around.cancel.child_token(),
+            deadline: Some(Duration::from_secs(report.plan.timeout_seconds)),
+        })
+        .await;
+    report.stages = outcome.stages;
+    report.artifacts = outcome.artifacts;
+    // Interrupted by a person: what the stages say of it is a consequence.
+    if around.cancel.is_cancelled() {
+        return Err(SessionError::Cancelled);
+    }
+    outcome.failure.map_or(Ok(()), |failure| Err(SessionError::Chain(failure)))
+}
+
+/// Loads the components of these stages.
+pub(crate) fn load(
+    stages: &[StagePlan],
+    around: &Surroundings,
+) -> Result<Vec<Stage>, SessionError> {
+    stages
+        .iter()
+        .map(|stage| {
+            let function =
+                around.components.load(&around.host, &stage.component).map_err(|source| {
+                    SessionError::Component { function: stage.function.clone(), source }
+                })?;
+            Ok(Stage {
+                name: stage.name.clone(),
+                function,
+                parameters: stage.parameters.clone(),
+                grants: stage.grants.clone(),
+                limits: stage.limits,
+            })
+        })
+        .collect()
+}
+
+/// A repository that is ready for a chain.
+struct Opened {
+    repository: Repository,
+    created: bool,
+    resumed_packs: u64,
+    lock: RepositoryLock,
+}
+
+/// Opens the plan's repository and locks it against maintenance by other runs on this machine.
+///
+/// A backup makes the repository where there is none, and puts what an earlier, broken-off
+/// backup uploaded back into the index. Both need the repository alone; while another backup
+/// runs they are not needed, since that one has done them.
+async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError> {
+    let secrets = storage::read_secrets(&plan.repository, &*around.objects).await?;
+    let options = storage::options(&around.cancel);
+    let backup = matches!(plan.direction, Direction::Backup(_));
+    let (owned, folder) = (plan.clone(), around.lock_dir.clone());
+    spawn(move || {
+        let plan = owned;
+        let location = &plan.repository.location;
+        let holder = &plan.session.name;
+        let failed = |source| repository_error(&plan, source);
+        let mut resumed_packs = 0;
+        let alone =
+            backup.then(|| RepositoryLock::exclusive(&folder, location, holder)).and_then(Result::ok);
+        let (repository, created) = if backup {
+            Repository::open_or_init(location, &secrets, options).map_err(failed)?
+        } else {
+            (Repository::open(location, &secrets, options).map_err(failed)?, false)
+        };
+        if alone.is_some() && !created {
+            resumed_packs = repository.resume().map_err(failed)?.packs;
+        }
+        drop(alone);
+        let lock = RepositoryLock::shared(&folder, location, holder).map_err(|source| {
+            SessionError::Locked {
+                namespace: plan.repository.reference.namespace.clone(),
+                name: plan.repository.reference.name.clone(),
+                source,
+            }
+        })?;
+        Ok(Opened { repository, created, resumed_packs, lock })
+    })
+    .await?
+}
+
+async fn select(
+    plan: &Plan,
+    selection: &SnapshotSelection,
+    repository: &Arc<Repository>,
+) -> Result<SnapshotInfo, SessionError> {
+    let repository = Arc::clone(repository);
+    let selection = selection.clone();
+    spawn(move || repository.select(&selection)).await?.map_err(|source| SessionError::Select {
+        namespace: plan.repository.reference.namespace.clone(),
+        name: plan.repository.reference.name.clone(),
+        source,
+    })
+}
+
+fn repository_error(plan: &Plan, source: sealift_repository::Error) -> SessionError {
+    SessionError::Repository {
+        namespace: plan.repository.reference.namespace.clone(),
+        name: plan.repository.reference.name.clone(),
+        source,
+    }
+}
+
+async fn spawn<T: Send + 'static>(
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SessionError> {
+    tokio::task::spawn_blocking(call).await.map_err(SessionError::Interrupted)
+}
+
+/// Everything but the repository, which belongs to the direction.
+pub(crate) fn ports(plan: &Plan, started: Timestamp, around: &Surroundings) -> Ports {
+    Ports {
+        repository_writer: None,
+        repository_reader: None,
+        keys: plan.keys.clone().map(|keys| {
+            Arc::new(SecretKeyStore::new(Arc::clone(&around.objects), keys)) as _
+        }),
+        credentials: Arc::new(SessionCredentials::new(Arc::clone(&around.objects), plan)),
+        origins: plan.origins.clone(),
+        allow_loopback: around.allow_loopback,
+        facts: session_facts(plan, started),
+        events: Arc::clone(&around.events),
+    }
+}

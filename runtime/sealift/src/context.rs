@@ -1,0 +1,119 @@
+//! What the commands share: everything that touches the environment is resolved here, once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sealift_api::manifest::display_reference;
+use sealift_api::objects::Objects;
+use sealift_api::planner::{self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions};
+use sealift_core::plan::{ObjectRef, Plan};
+use sealift_job::components::{Components, LocalComponents};
+
+use crate::args::{LockArgs, PlanArgs};
+use crate::built_in::BUILT_IN;
+use crate::exit::{Exit, Failure};
+use crate::manifests;
+
+/// Manifests, read and resolved.
+pub(crate) struct Planned {
+    /// All objects.
+    pub(crate) objects: Objects,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Where its components come from.
+    pub(crate) components: Arc<LocalComponents>,
+}
+
+/// Reads the manifests and makes the plan.
+pub(crate) fn plan(args: &PlanArgs, started: Timestamp) -> Result<Planned, Failure> {
+    let objects = manifests::read(&args.filename)?;
+    let invoker = manifests::invoker(&objects, args.invoker.as_deref())?;
+    let components = Arc::new(LocalComponents::new(BUILT_IN, PathBuf::from(".")));
+    let plan = plan_of(&objects, &invoker, args, started, &components)?;
+    Ok(Planned { objects, plan, components })
+}
+
+/// The plan of one invoker.
+pub(crate) fn plan_of(
+    objects: &Objects,
+    invoker: &ObjectRef,
+    args: &PlanArgs,
+    started: Timestamp,
+    components: &LocalComponents,
+) -> Result<Plan, Failure> {
+    let session = match &args.session {
+        Some(name) => name.clone(),
+        None => format!("{}-{}", invoker.name, started.as_second()),
+    };
+    let options = PlanOptions {
+        target_addresses: args.resolve.iter().map(|entry| entry.address.to_string()).collect(),
+        pushgateway: pushgateway(args)?,
+        ..PlanOptions::default()
+    };
+    let input = PlanInput {
+        objects,
+        invoker,
+        session: &session,
+        components: &Known(components),
+        options: &options,
+    };
+    planner::plan(&input).map_err(|error| problems(objects, &error))
+}
+
+fn pushgateway(args: &PlanArgs) -> Result<Option<url::Url>, Failure> {
+    let Some(text) = &args.pushgateway_url else { return Ok(None) };
+    url::Url::parse(text).map(Some).map_err(|error| {
+        Failure::new(Exit::Invalid, format!("--pushgateway-url {text:?}: {error}"))
+            .help("write a URL such as http://127.0.0.1:9091")
+    })
+}
+
+/// All problems of a plan, each with its file.
+pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure {
+    let mut failure = Failure::new(Exit::Invalid, "");
+    for problem in &error.problems {
+        let place = objects.place(&problem.object).map(|place| format!("{place}: "));
+        failure.lines.push(format!("{}{problem}", place.unwrap_or_default()));
+        if !problem.help().is_empty() {
+            failure.help.push(format!("{}: {}", display_reference(&problem.object), problem.help()));
+        }
+    }
+    failure.help.dedup();
+    failure
+}
+
+/// Components as the planner sees them.
+struct Known<'a>(&'a LocalComponents);
+
+impl PlanComponents for Known<'_> {
+    fn find(&self, reference: &str) -> Option<ComponentInfo> {
+        match self.0.inspect(reference) {
+            Ok(inspected) => Some(ComponentInfo {
+                kind: inspected.kind,
+                digest: inspected.digest,
+                parameters: inspected.descriptor.parameters,
+                requests: inspected.descriptor.requests,
+            }),
+            Err(error) => {
+                tracing::error!("{}", sealift_job::chain_of_causes(&error));
+                None
+            }
+        }
+    }
+
+    fn references(&self) -> Vec<String> {
+        BUILT_IN.iter().map(|built_in| format!("builtin:{}", built_in.name)).collect()
+    }
+}
+
+/// The folder of this machine's locks: told, else below the user's runtime folder, else below
+/// the one for temporary files.
+#[expect(clippy::disallowed_methods, reason = "this module resolves the environment")]
+pub(crate) fn lock_dir(args: &LockArgs) -> PathBuf {
+    args.lock_dir.clone().unwrap_or_else(|| {
+        std::env::var_os("XDG_RUNTIME_DIR")
+            .map_or_else(std::env::temp_dir, PathBuf::from)
+            .join("sealift/locks")
+    })
+}
