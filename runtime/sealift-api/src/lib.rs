@@ -1,1 +1,27 @@
-//! Not built yet.
+//! The manifest types of the Stash API and their conversions into the domain.
+//!
+//! Field names and types are those of the original's CRDs, so that existing manifests mean the
+//! same; what is ours is marked so. `documents` reads YAML into `objects`, `catalog` is what is
+//! built in, `planner` makes a `sealift_core::plan::Plan` of them. Nothing here talks to a
+//! cluster, reads a file or runs anything: text comes in, values go out.
+
+pub mod app_binding;
+pub mod backup_configuration;
+pub mod backup_session;
+pub mod catalog;
+pub mod condition;
+pub mod documents;
+pub mod function;
+pub mod hook;
+pub mod manifest;
+pub mod objects;
+pub mod planner;
+pub mod reference;
+pub mod repository;
+pub mod restore_session;
+pub mod runtime_settings;
+pub mod secret;
+pub mod task;
+pub mod vault_server_configuration;
+pub mod volume_source;
+pub mod yaml;

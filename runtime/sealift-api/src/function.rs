@@ -1,0 +1,51 @@
+//! `Function` (`stash.appscode.com/v1beta1`, cluster-scoped): one step's program.
+
+use k8s_openapi::api::core::v1::{ContainerPort, VolumeDevice, VolumeMount};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::manifest::Manifest;
+use crate::runtime_settings::ContainerRuntimeSettings;
+
+/// A Function.
+pub type Function = Manifest<FunctionSpec>;
+
+/// What the user wants.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionSpec {
+    /// The component: `builtin:<name>`, or an image of the original that stands for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Of a container; a component has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Parameters as `--name=value`, with `${VARIABLES}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<ContainerPort>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volume_devices: Vec<VolumeDevice>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_settings: Option<ContainerRuntimeSettings>,
+    /// Of a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security_policy_name: Option<String>,
+    /// Ours: what it may do. Kept as it was written; `sealift_core::grants` reads it, so that
+    /// the message can list the valid names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Value>,
+    /// Ours: what it may use up; `sealift_core::limits` reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Value>,
+}

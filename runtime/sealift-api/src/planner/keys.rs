@@ -1,0 +1,210 @@
+//! What only a Vault has: its storage, and where its unseal keys and root token are kept.
+
+use sealift_core::chain::Flow;
+use sealift_core::plan::{KeyStorePlan, SecretRef, StagePlan};
+
+use super::invoker::Invoker;
+use super::problem::{Problems, Reason};
+use super::stages::Stages;
+use super::target::Found;
+use super::{PlanInput, secret_check};
+use crate::vault_server_configuration::{self, Unsealer, VaultServerConfiguration};
+
+/// The components that only make sense for a Vault.
+const VAULT_COMPONENTS: [&str; 2] = ["builtin:vault-snapshot", "builtin:vault-restore"];
+/// What `vault operator init` accepts.
+const MAX_SHARES: i64 = 255;
+
+pub(super) fn plan(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    invoker: &Invoker<'_>,
+    stages: &Stages,
+    notes: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Option<KeyStorePlan> {
+    let of_vault =
+        |stage: &&StagePlan| VAULT_COMPONENTS.contains(&stage.component.reference.as_str());
+    if stages.stages.iter().any(|stage| of_vault(&stage)) {
+        check_vault(target, problems)?;
+    }
+    let stage = stages.stages.iter().find(|stage| wants_keys(stage))?;
+    let vault = target.vault.as_ref();
+    let Some(unsealer) = vault.and_then(|vault| vault.unsealer.as_ref()) else {
+        return without_unsealer(target, invoker, stage, notes, problems);
+    };
+    let secret = secret_of(target, unsealer, problems);
+    let (shares, threshold) = shares_of(target, unsealer, problems)?;
+    let parameter = |name: &str| stage.parameters.get(name).cloned().unwrap_or_default();
+    let prefix = parameter("keyPrefix");
+    let old = parameter("oldKeyPrefix");
+    let snapshot_prefix = if old.is_empty() { prefix.clone() } else { old };
+    let plan = KeyStorePlan { secret: secret?, prefix, snapshot_prefix, shares, threshold };
+    check_keys(input, target, invoker, unsealer, &plan, problems);
+    Some(plan)
+}
+
+/// A stage that is granted keys and was not told to leave them out.
+fn wants_keys(stage: &StagePlan) -> bool {
+    stage.grants.unseal_keys.is_some()
+        && stage.parameters.get("unsealKeys").map(String::as_str) != Some("omit")
+}
+
+fn check_vault<'a>(
+    target: &'a Found<'_>,
+    problems: &mut Problems,
+) -> Option<&'a VaultServerConfiguration> {
+    let Some(vault) = target.vault.as_ref() else {
+        problems.add(
+            Reason::Invalid,
+            &target.reference,
+            "spec.parameters.kind",
+            format!("is not {}, so this is not a Vault", vault_server_configuration::KIND),
+            "give the AppBinding of a Vault, with parameters of apiVersion config.kubevault.com/v1alpha1",
+        );
+        return None;
+    };
+    let backend = vault.backend.as_deref().unwrap_or_default();
+    if backend != "raft" {
+        let found = if backend.is_empty() { "nothing is given" } else { backend };
+        problems.add(
+            Reason::Invalid,
+            &target.reference,
+            "spec.parameters.backend",
+            format!("backend must be raft for snapshots, but {found}"),
+            "only Vaults on integrated storage (raft) have snapshots",
+        );
+        return None;
+    }
+    Some(vault)
+}
+
+/// A backup without keys would look complete and could not be unsealed: the user must say so.
+fn without_unsealer(
+    target: &Found<'_>,
+    invoker: &Invoker<'_>,
+    stage: &StagePlan,
+    notes: &mut Vec<String>,
+    problems: &mut Problems,
+) -> Option<KeyStorePlan> {
+    match invoker.flow {
+        Flow::Backup => problems.add(
+            Reason::Invalid,
+            &target.reference,
+            "spec.parameters.unsealer",
+            "is not given, so the unseal keys cannot be stored with the snapshot",
+            "add the unsealer, or set unsealKeys: omit in spec.task.params and keep the keys elsewhere",
+        ),
+        Flow::Restore => {
+            if stage.parameters.get("force").map(String::as_str) == Some("true") {
+                notes.push(
+                    "spec.parameters.unsealer: is not given, so the keys in the snapshot are not put back; have the original unseal keys ready"
+                        .to_owned(),
+                );
+            }
+        }
+    }
+    None
+}
+
+fn secret_of(
+    target: &Found<'_>,
+    unsealer: &Unsealer,
+    problems: &mut Problems,
+) -> Option<SecretRef> {
+    let mode = &unsealer.mode;
+    let others = [
+        ("googleKmsGcs", mode.google_kms_gcs.is_some()),
+        ("awsKmsSsm", mode.aws_kms_ssm.is_some()),
+        ("azureKeyVault", mode.azure_key_vault.is_some()),
+    ];
+    let field = "spec.parameters.unsealer.mode";
+    if let Some((name, _)) = others.iter().find(|(_, given)| *given) {
+        problems.add(
+            Reason::NotSupported,
+            &target.reference,
+            format!("{field}.{name}"),
+            format!("unsealer {name} is not supported yet"),
+            "use kubernetesSecret, or set unsealKeys: omit in spec.task.params and keep the keys elsewhere",
+        );
+        return None;
+    }
+    let named = mode.kubernetes_secret.as_ref().map(|mode| mode.secret_name.clone());
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        problems.add(
+            Reason::Invalid,
+            &target.reference,
+            format!("{field}.kubernetesSecret.secretName"),
+            "no Secret is named",
+            "name the Secret that holds the unseal keys",
+        );
+        return None;
+    };
+    Some(SecretRef { namespace: target.reference.namespace.clone(), name })
+}
+
+fn shares_of(
+    target: &Found<'_>,
+    unsealer: &Unsealer,
+    problems: &mut Problems,
+) -> Option<(u32, u32)> {
+    let shares = unsealer.secret_shares.unwrap_or(0);
+    let threshold = unsealer.secret_threshold.unwrap_or(0);
+    let mut wrong = |field: &str, message: String| {
+        problems.add(
+            Reason::Invalid,
+            &target.reference,
+            format!("spec.parameters.unsealer.{field}"),
+            message,
+            "give the numbers Vault was initialised with",
+        );
+    };
+    if !(1..=MAX_SHARES).contains(&shares) {
+        wrong("secretShares", format!("{shares} is not a number from 1 to {MAX_SHARES}"));
+        return None;
+    }
+    if !(1..=shares).contains(&threshold) {
+        wrong("secretThreshold", format!("{threshold} is not a number from 1 to {shares}"));
+        return None;
+    }
+    Some((u32::try_from(shares).ok()?, u32::try_from(threshold).ok()?))
+}
+
+/// On a machine without a cluster: whether every key that will be read is there.
+fn check_keys(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    invoker: &Invoker<'_>,
+    unsealer: &Unsealer,
+    plan: &KeyStorePlan,
+    problems: &mut Problems,
+) {
+    let field = "spec.parameters.unsealer.mode.kubernetesSecret.secretName";
+    let found =
+        secret_check::keys(input.secrets(), &target.reference, field, &plan.secret, problems);
+    let (Some(found), Flow::Backup) = (found, invoker.flow) else { return };
+    let missing: Vec<String> =
+        plan.names_under(&plan.prefix).into_iter().filter(|name| !found.contains(name)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let no_root_token = unsealer.store_root_token == Some(false);
+    let help = match no_root_token {
+        true => {
+            "store the root token (storeRootToken), or set unsealKeys: omit in spec.task.params"
+        }
+        false => "correct keyPrefix in the params, secretShares, or the Secret",
+    };
+    problems.add(
+        Reason::Invalid,
+        &target.reference,
+        field,
+        format!(
+            "Secret {}/{} has no key {}",
+            plan.secret.namespace,
+            plan.secret.name,
+            missing.join(", ")
+        ),
+        help,
+    );
+}

@@ -1,0 +1,331 @@
+//! What the names `target` and `pushgateway` are bound to.
+
+use std::collections::BTreeSet;
+
+use sealift_core::plan::{Credential, ObjectRef, Origin, SecretRef, SecretTransform};
+use url::Url;
+
+use super::problem::{Problems, Reason};
+use super::stages::Stages;
+use super::target::Found;
+use super::{PlanInput, secret_check};
+use crate::app_binding::ClientConfig;
+
+/// The header Vault reads its token from.
+const VAULT_TOKEN_HEADER: &str = "X-Vault-Token";
+/// The key of the token in the Secret that KubeVault makes.
+const VAULT_TOKEN_KEY: &str = "token";
+
+/// Only names that a stage may reach are bound. `stages` is none when they could not be made;
+/// the target is checked all the same, so that its problems are reported together with theirs.
+pub(super) fn plan(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    stages: Option<&Stages>,
+    problems: &mut Problems,
+) -> Vec<Origin> {
+    let reached = |name: &str| {
+        stages.is_none_or(|stages| stages.all().any(|stage| stage.grants.reaches(name)))
+    };
+    let mut origins = Vec::new();
+    if reached("target") {
+        origins.extend(target_origin(input, target, problems));
+    }
+    if reached("pushgateway")
+        && let Some(url) = &input.options.pushgateway
+    {
+        origins.extend(pushgateway(input, url, problems));
+    }
+    origins
+}
+
+fn pushgateway(input: &PlanInput<'_>, url: &Url, problems: &mut Problems) -> Option<Origin> {
+    if !acceptable(input.invoker, "(options).pushgateway", url, problems) {
+        return None;
+    }
+    Some(Origin {
+        name: "pushgateway".to_owned(),
+        url: base_of(url),
+        ca_pem: input.options.pushgateway_ca_pem.clone(),
+        server_name: None,
+        insecure_skip_tls_verify: false,
+        credential: None,
+        redirect_hosts: Vec::new(),
+        addresses: input.options.pushgateway_addresses.clone(),
+    })
+}
+
+fn target_origin(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    problems: &mut Problems,
+) -> Option<Origin> {
+    let config = &target.app_binding.spec.client_config;
+    let url = address(input, target, config, problems);
+    let ca_pem = certificates(target, config, problems);
+    let credential = credential(input, target, problems);
+    let server_name = config.server_name.clone().filter(|name| !name.is_empty());
+    Some(Origin {
+        name: "target".to_owned(),
+        url: url?,
+        ca_pem,
+        server_name,
+        insecure_skip_tls_verify: config.insecure_skip_tls_verify == Some(true),
+        credential,
+        redirect_hosts: input.options.target_redirect_hosts.clone(),
+        addresses: input.options.target_addresses.clone(),
+    })
+}
+
+fn address(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    config: &ClientConfig,
+    problems: &mut Problems,
+) -> Option<Url> {
+    let object = &target.reference;
+    let (field, text) = match (config.url.as_deref().filter(|url| !url.is_empty()), &config.service)
+    {
+        (Some(url), _) => ("spec.clientConfig.url", url.to_owned()),
+        (None, Some(service)) => {
+            let namespace = service.namespace.as_deref().filter(|name| !name.is_empty());
+            let namespace = namespace.unwrap_or(&object.namespace);
+            let domain = match &input.options.cluster_domain {
+                Some(domain) => format!(".{domain}"),
+                None => String::new(),
+            };
+            let scheme = service.scheme.to_lowercase();
+            let path = service.path.as_deref().unwrap_or_default().trim_start_matches('/');
+            let names = [
+                (
+                    "spec.clientConfig.service.name",
+                    sealift_core::names::check_object_name(&service.name),
+                ),
+                (
+                    "spec.clientConfig.service.namespace",
+                    sealift_core::names::check_namespace(namespace),
+                ),
+            ];
+            for (field, result) in names {
+                if let Err(error) = result {
+                    problems.add(
+                        Reason::Invalid,
+                        object,
+                        field,
+                        error.to_string(),
+                        "correct the name",
+                    );
+                    return None;
+                }
+            }
+            if !(1..=65535).contains(&service.port) {
+                problems.add(
+                    Reason::Invalid,
+                    object,
+                    "spec.clientConfig.service.port",
+                    format!("{} is not a port", service.port),
+                    "give a number from 1 to 65535",
+                );
+                return None;
+            }
+            (
+                "spec.clientConfig.service",
+                format!(
+                    "{scheme}://{}.{namespace}.svc{domain}:{}/{path}",
+                    service.name, service.port
+                ),
+            )
+        }
+        (None, None) => {
+            problems.add(
+                Reason::Invalid,
+                object,
+                "spec.clientConfig",
+                "neither url nor service is given",
+                "give the address of the application",
+            );
+            return None;
+        }
+    };
+    let Ok(url) = Url::parse(&text) else {
+        problems.add(
+            Reason::Invalid,
+            object,
+            field,
+            "is not a URL",
+            "give scheme, host and port, such as https://vault.demo.svc:8200",
+        );
+        return None;
+    };
+    acceptable(object, field, &url, problems).then(|| base_of(&url))
+}
+
+/// No message repeats the URL: it may hold a password.
+fn acceptable(object: &ObjectRef, field: &str, url: &Url, problems: &mut Problems) -> bool {
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        problems.add(
+            Reason::Invalid,
+            object,
+            field,
+            format!("scheme {} cannot be used by a Function", url.scheme()),
+            "use http or https",
+        );
+        return false;
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        problems.add(
+            Reason::Invalid,
+            object,
+            field,
+            "holds a user or a password, and would show it in plans and logs",
+            "put credentials into a Secret",
+        );
+        return false;
+    }
+    true
+}
+
+/// Without query and fragment: those belong to a request.
+fn base_of(url: &Url) -> Url {
+    let mut base = url.clone();
+    base.set_query(None);
+    base.set_fragment(None);
+    base
+}
+
+fn certificates(
+    target: &Found<'_>,
+    config: &ClientConfig,
+    problems: &mut Problems,
+) -> Option<String> {
+    let bundle = config.ca_bundle.as_ref().filter(|bundle| !bundle.0.is_empty())?;
+    let text = std::str::from_utf8(&bundle.0).ok();
+    match text.filter(|text| text.contains("-----BEGIN CERTIFICATE-----")) {
+        Some(pem) => Some(pem.to_owned()),
+        None => {
+            problems.add(
+                Reason::Invalid,
+                &target.reference,
+                "spec.clientConfig.caBundle",
+                "holds no PEM certificate",
+                "encode the PEM file of the certificate authority once with base64",
+            );
+            None
+        }
+    }
+}
+
+fn credential(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    problems: &mut Problems,
+) -> Option<Credential> {
+    let vault = target.vault.as_ref()?;
+    let namespace = &target.reference.namespace;
+    let field = "spec.parameters.backupTokenSecretRef.name";
+    let named = vault.backup_token_secret_ref.as_ref().map(|named| named.name.clone());
+    let Some(name) = named.filter(|name| !name.is_empty()) else {
+        problems.add(
+            Reason::Invalid,
+            &target.reference,
+            field,
+            "no Secret is named",
+            "name the Secret whose key `token` holds a Vault token for snapshots",
+        );
+        return None;
+    };
+    let secret = SecretRef { namespace: namespace.clone(), name };
+    let transforms = transforms(target, problems)?;
+    if let Some(keys) =
+        secret_check::keys(input.secrets(), &target.reference, field, &secret, problems)
+    {
+        let mut keys: BTreeSet<String> = keys.into_iter().collect();
+        for (index, transform) in transforms.iter().enumerate() {
+            let field = format!("spec.secretTransforms[{index}]");
+            apply(input, target, &field, transform, &mut keys, problems);
+        }
+        if !keys.contains(VAULT_TOKEN_KEY) {
+            problems.add(
+                Reason::Invalid,
+                &target.reference,
+                field,
+                format!("Secret {}/{} has no key {VAULT_TOKEN_KEY}", secret.namespace, secret.name),
+                "add it to the Secret, or rename the key that holds the token in spec.secretTransforms",
+            );
+        }
+    }
+    Some(Credential {
+        header: VAULT_TOKEN_HEADER.to_owned(),
+        secret,
+        key: VAULT_TOKEN_KEY.to_owned(),
+        transforms,
+    })
+}
+
+fn transforms(target: &Found<'_>, problems: &mut Problems) -> Option<Vec<SecretTransform>> {
+    let namespace = &target.reference.namespace;
+    let mut plans = Vec::new();
+    for (index, transform) in target.app_binding.spec.secret_transforms.iter().enumerate() {
+        let found = (
+            &transform.rename_key,
+            &transform.add_key,
+            &transform.add_keys_from,
+            &transform.remove_key,
+        );
+        plans.push(match found {
+            (Some(rename), None, None, None) => {
+                SecretTransform::RenameKey { from: rename.from.clone(), to: rename.to.clone() }
+            }
+            (None, Some(add), None, None) => SecretTransform::AddKey { key: add.key.clone() },
+            (None, None, Some(from), None) => SecretTransform::AddKeysFrom {
+                secret: SecretRef {
+                    namespace: namespace.clone(),
+                    name: from.secret_ref.name.clone(),
+                },
+            },
+            (None, None, None, Some(remove)) => {
+                SecretTransform::RemoveKey { key: remove.key.clone() }
+            }
+            _ => {
+                problems.add(
+                    Reason::Invalid,
+                    &target.reference,
+                    format!("spec.secretTransforms[{index}]"),
+                    "is not exactly one of renameKey, addKey, addKeysFrom, removeKey",
+                    "write one per entry",
+                );
+                return None;
+            }
+        });
+    }
+    Some(plans)
+}
+
+/// The effect on the names of the keys; a missing key is left to the final check.
+fn apply(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    field: &str,
+    transform: &SecretTransform,
+    keys: &mut BTreeSet<String>,
+    problems: &mut Problems,
+) {
+    match transform {
+        SecretTransform::RenameKey { from, to } => {
+            if keys.remove(from) {
+                keys.insert(to.clone());
+            }
+        }
+        SecretTransform::AddKey { key } => {
+            keys.insert(key.clone());
+        }
+        SecretTransform::AddKeysFrom { secret } => {
+            let found =
+                secret_check::keys(input.secrets(), &target.reference, field, secret, problems);
+            keys.extend(found.unwrap_or_default());
+        }
+        SecretTransform::RemoveKey { key } => {
+            keys.remove(key);
+        }
+    }
+}

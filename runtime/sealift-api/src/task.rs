@@ -1,0 +1,32 @@
+//! `Task` (`stash.appscode.com/v1beta1`, cluster-scoped): the steps of a backup or restore.
+
+use k8s_openapi::api::core::v1::Volume;
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::Manifest;
+use crate::reference::Param;
+
+/// A Task.
+pub type Task = Manifest<TaskSpec>;
+
+/// What the user wants.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// The steps in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Volumes of a container; a component mounts none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+}
+
+/// One step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Name of the Function.
+    #[serde(default)]
+    pub name: String,
+    /// Values for its variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<Param>,
+}
