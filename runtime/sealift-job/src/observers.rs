@@ -3,7 +3,7 @@
 //! An observer sees what happened and tells the world, such as a Pushgateway. Whatever it
 //! does, the outcome stays: a failed observer is a warning.
 
-use sealift_host::{FunctionError, OutcomeStage, SessionOutcome, Status};
+use sealift_host::{FunctionError, OutcomeKind, OutcomeStage, SessionOutcome, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain_of_causes;
@@ -58,23 +58,13 @@ fn outcome(report: &SessionReport) -> SessionOutcome {
 
 /// The chain's stages, then what was done for the repository.
 fn stages(report: &SessionReport) -> Vec<OutcomeStage> {
-    let mut stages: Vec<_> = report
-        .stages
-        .iter()
-        .map(|stage| OutcomeStage {
-            name: stage.name.clone(),
-            kind: "stage".to_owned(),
-            status: stage.status,
-            error: stage.error.clone(),
-            statistics: stage.statistics.clone(),
-        })
-        .collect();
+    let mut stages: Vec<_> = report.stages.iter().map(OutcomeStage::from).collect();
     let maintenance = &report.maintenance;
-    let mut step = |kind: &str, reached: bool, error: Option<String>| {
+    let mut step = |kind: OutcomeKind, reached: bool, error: Option<String>| {
         if reached {
             stages.push(OutcomeStage {
-                name: kind.to_owned(),
-                kind: kind.to_owned(),
+                name: kind.as_str().to_owned(),
+                kind,
                 status: if error.is_some() { Status::Failed } else { Status::Succeeded },
                 error: error.map(FunctionError::External),
                 statistics: Vec::new(),
@@ -82,12 +72,12 @@ fn stages(report: &SessionReport) -> Vec<OutcomeStage> {
         }
     };
     step(
-        "retention",
+        OutcomeKind::Retention,
         maintenance.retention.is_some() || maintenance.retention_error.is_some(),
         maintenance.retention_error.clone(),
     );
     step(
-        "integrity",
+        OutcomeKind::Integrity,
         maintenance.findings.is_some(),
         maintenance.findings.as_ref().and_then(|findings| findings.first().cloned()),
     );

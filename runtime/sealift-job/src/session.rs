@@ -99,7 +99,7 @@ pub enum SessionError {
         source: ComponentError,
     },
     /// A stage failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Chain(ChainFailure),
     /// The chain was fine, the snapshot is not.
     #[error("failed to store the snapshot")]

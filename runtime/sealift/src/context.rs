@@ -1,5 +1,6 @@
 //! What the commands share: everything that touches the environment is resolved here, once.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,14 +52,20 @@ pub(crate) fn plan_of(
         pushgateway: pushgateway(args)?,
         ..PlanOptions::default()
     };
+    let known = Known { components, refusals: RefCell::default() };
     let input = PlanInput {
         objects,
         invoker,
         session: &session,
-        components: &Known(components),
+        components: &known,
         options: &options,
     };
-    planner::plan(&input).map_err(|error| problems(objects, &error))
+    planner::plan(&input).map_err(|error| {
+        let mut failure = problems(objects, &error);
+        // Why a component is refused says more than that it cannot be used.
+        failure.lines.extend(known.refusals.take());
+        failure
+    })
 }
 
 fn pushgateway(args: &PlanArgs) -> Result<Option<url::Url>, Failure> {
@@ -84,11 +91,14 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
 }
 
 /// Components as the planner sees them.
-struct Known<'a>(&'a LocalComponents);
+struct Known<'a> {
+    components: &'a LocalComponents,
+    refusals: RefCell<Vec<String>>,
+}
 
 impl PlanComponents for Known<'_> {
     fn find(&self, reference: &str) -> Option<ComponentInfo> {
-        match self.0.inspect(reference) {
+        match self.components.inspect(reference) {
             Ok(inspected) => Some(ComponentInfo {
                 kind: inspected.kind,
                 digest: inspected.digest,
@@ -96,7 +106,7 @@ impl PlanComponents for Known<'_> {
                 requests: inspected.descriptor.requests,
             }),
             Err(error) => {
-                tracing::error!("{}", sealift_job::chain_of_causes(&error));
+                self.refusals.borrow_mut().push(sealift_job::chain_of_causes(&error));
                 None
             }
         }
@@ -108,12 +118,13 @@ impl PlanComponents for Known<'_> {
 }
 
 /// The folder of this machine's locks: told, else below the user's runtime folder, else below
-/// the one for temporary files.
-#[expect(clippy::disallowed_methods, reason = "this module resolves the environment")]
+/// the user's home, else below the folder for temporary files.
 pub(crate) fn lock_dir(args: &LockArgs) -> PathBuf {
+    let below = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
     args.lock_dir.clone().unwrap_or_else(|| {
-        std::env::var_os("XDG_RUNTIME_DIR")
-            .map_or_else(std::env::temp_dir, PathBuf::from)
+        below("XDG_RUNTIME_DIR")
+            .or_else(|| below("HOME").map(|home| home.join(".local/state")))
+            .unwrap_or_else(std::env::temp_dir)
             .join("sealift/locks")
     })
 }

@@ -1,2 +1,61 @@
-//! Not built yet.
-fn main() {}
+//! `sealift`: backup and restore of secrets through chains of WebAssembly Functions.
+//!
+//! Layers: `args` is what was typed, `manifests` and `context` turn it into objects and plans,
+//! `commands` do one thing each, `output` prints, `exit` says how it ended.
+
+mod args;
+mod built_in;
+mod commands;
+mod context;
+mod exit;
+mod manifests;
+mod output;
+mod progress;
+mod repository;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(&cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn start(cli: &Cli) -> Result<Exit, Failure> {
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| {
+        Failure::new(Exit::Invalid, format!("--log {:?}: {error}", cli.log))
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(Exit::Failed, &error))?;
+    runtime.block_on(dispatch(cli))
+}
+
+async fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    let output = Output::new(cli.output);
+    match &cli.command {
+        Command::Run(args) => commands::run::run(args, output).await,
+        Command::Plan(args) => commands::plan::run(args, output),
+        Command::Validate(args) => commands::validate::run(args, output),
+        Command::Catalog(args) => commands::catalog::run(args, output),
+        Command::Snapshots(args) => commands::snapshots::run(args, output).await,
+        Command::Check(args) => commands::check::run(args, output).await,
+        Command::Forget(args) => commands::forget::run(args, output).await,
+        Command::Prune(args) => commands::prune::run(args, output).await,
+    }
+}
