@@ -268,7 +268,8 @@ impl Walker<'_> {
                         field: field.to_owned(),
                         source,
                     });
-                    Value::Null
+                    // Still text, so that it is not reported a second time.
+                    Value::String(String::new())
                 }
             },
             Value::Array(items) => items

@@ -17,6 +17,12 @@ pub struct ScheduleError {
 const SHORTHANDS: [&str; 7] =
     ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
+/// The words a field may hold.
+const WORDS: [&str; 19] = [
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC", "SUN",
+    "MON", "TUE", "WED", "THU", "FRI", "SAT",
+];
+
 /// Checks `spec.schedule` as a CronJob understands it: five fields, or a shorthand.
 ///
 /// # Errors
@@ -27,10 +33,15 @@ pub fn check_schedule(schedule: &str) -> Result<(), ScheduleError> {
     if SHORTHANDS.contains(&text) {
         return Ok(());
     }
-    // The API server refuses a time zone inside a schedule; `L`, `W` and `#` are unknown to it.
+    // The parser knows more than a CronJob does: `L`, `W`, `#`, and time zones.
     let plain =
         |character: char| character.is_ascii_alphanumeric() || " \t*,-/?".contains(character);
-    if text.split_whitespace().count() != 5 || !text.chars().all(plain) {
+    let words = text.split(|character: char| !character.is_ascii_alphabetic());
+    let known = |word: &str| word.is_empty() || WORDS.contains(&word.to_ascii_uppercase().as_str());
+    if text.split_whitespace().count() != 5
+        || !text.chars().all(plain)
+        || !words.into_iter().all(known)
+    {
         return Err(error(None));
     }
     CronParser::builder()
@@ -67,6 +78,7 @@ mod tests {
             "* 24 * * *",
             "CRON_TZ=UTC 0 2 * * *",
             "0 0 L * *",
+            "0 0 * * 5#2",
             "0 0 32 * *",
         ] {
             assert!(check_schedule(schedule).is_err(), "{schedule:?}");
