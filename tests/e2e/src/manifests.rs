@@ -1,4 +1,4 @@
-//! The manifests of a scene: those of `examples/quickstart`, filled in and written to a folder.
+//! The manifests of a scene: those of `examples/`, filled in and written to a folder.
 //!
 //! The same files serve the quickstart and the tests, so what a reader sees in `examples/` is
 //! what is tested.
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::binaries;
+use crate::s3::S3;
 use crate::vault::Keys;
 
 /// Writes manifests into one folder.
@@ -48,9 +49,9 @@ impl Manifests {
         Ok(path)
     }
 
-    /// Fills in and writes the example `name`.
+    /// Fills in and writes the file `name` of `examples/quickstart`.
     pub fn fill(&self, name: &str, values: &[(&str, &str)]) -> Result<PathBuf> {
-        self.write(name, &filled(name, values)?)
+        self.write(name, &filled("quickstart", name, values)?)
     }
 
     /// The AppBinding of a Vault at `url`.
@@ -77,18 +78,45 @@ impl Manifests {
         let path = path.to_str().context("the path of the repository is not UTF-8")?;
         self.fill("repository.yaml", &[("REPOSITORY_PATH", path), ("RESTIC_PASSWORD", password)])
     }
+
+    /// The Repository on a REST server, and its Secret.
+    pub fn rest_repository(&self, url: &str, password: &str) -> Result<PathBuf> {
+        let values = [("REST_URL", url), ("RESTIC_PASSWORD", password)];
+        self.write("repository.yaml", &filled("repositories", "rest.yaml", &values)?)
+    }
+
+    /// The Repository in an S3 bucket, and its Secret.
+    pub fn s3_repository(
+        &self,
+        server: &S3,
+        bucket: &str,
+        prefix: &str,
+        password: &str,
+    ) -> Result<PathBuf> {
+        let values = [
+            ("ENDPOINT", server.endpoint()),
+            ("BUCKET", bucket.to_owned()),
+            ("PREFIX", prefix.to_owned()),
+            ("ACCESS_KEY", server.access_key.clone()),
+            ("SECRET_KEY", server.secret_key.clone()),
+            ("RESTIC_PASSWORD", password.to_owned()),
+        ];
+        let values: Vec<(&str, &str)> =
+            values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.write("repository.yaml", &filled("repositories", "s3.yaml", &values)?)
+    }
 }
 
-/// The text of the example `name` with every `${…}` replaced.
-pub fn filled(name: &str, values: &[(&str, &str)]) -> Result<String> {
-    let example = binaries::source_root().join("examples").join("quickstart").join(name);
+/// The text of the file `name` in `examples/<folder>` with every `${…}` replaced.
+pub fn filled(folder: &str, name: &str, values: &[(&str, &str)]) -> Result<String> {
+    let example = binaries::source_root().join("examples").join(folder).join(name);
     let mut text = fs::read_to_string(&example)
         .with_context(|| format!("failed to read {}", example.display()))?;
     for (variable, value) in values {
         text = text.replace(&format!("${{{variable}}}"), value);
     }
     if let Some(left) = text.find("${") {
-        let rest: String = text.chars().skip(left).take(40).collect();
+        let rest: String = text.get(left..).unwrap_or_default().chars().take(40).collect();
         bail!("{} still has a place to fill in: {rest}", example.display());
     }
     Ok(text)

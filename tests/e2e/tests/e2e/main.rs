@@ -1,4 +1,7 @@
 //! Tests of the whole: the built `sealift` against real servers.
+//!
+//! Every row of a table is a test of its own. The servers that rows share belong to the `World`,
+//! which is dropped before the process ends, so that none outlives it.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,5 +9,50 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    unreachable_pub,
     reason = "tests"
 )]
+
+mod archive;
+mod bad_input;
+mod guests;
+mod interrupted;
+mod metrics;
+mod original;
+mod refusing_repository;
+mod rest_proxy;
+mod round_trip;
+mod scene;
+mod storages;
+mod vault_double;
+mod vault_faults;
+mod world;
+
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let world = Arc::new(World::new().expect("failed to create the folder of the tests"));
+    let trials: Vec<Trial> = [
+        round_trip::tests(&world),
+        original::tests(&world),
+        storages::tests(&world),
+        metrics::tests(&world),
+        vault_faults::tests(&world),
+        refusing_repository::tests(&world),
+        interrupted::tests(&world),
+        guests::tests(&world),
+        bad_input::tests(&world),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // `exit` runs no destructors: the servers end here.
+    drop(world);
+    conclusion.exit();
+}
