@@ -106,15 +106,11 @@ impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        if error.get_ref().is_some_and(|inner| inner.is::<Self>())
-            && let Some(inner) = error.into_inner()
-        {
-            return match inner.downcast::<Self>() {
-                Ok(own) => *own,
-                Err(other) => Self::ExternalFailed(other.to_string()),
-            };
+        let text = error.to_string();
+        match error.into_inner().map(|inner| inner.downcast::<Self>()) {
+            Some(Ok(own)) => *own,
+            Some(Err(_)) | None => Self::ExternalFailed(text),
         }
-        Self::ExternalFailed("unknown input or output error".to_owned())
     }
 }
 

@@ -115,7 +115,7 @@ macro_rules! __export {
                 }
             }
 
-            $crate::bindings::$kind::$export!(Exported with_types_in $crate::bindings::$kind);
-};
+    $crate::bindings::$kind::$export!(Exported with_types_in $crate::bindings::$kind);
+        };
     };
 }
