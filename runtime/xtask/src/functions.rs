@@ -51,7 +51,7 @@ pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     for package in &guests {
         finish(workspace, package, &workspace.products("guests"), Descriptor::Optional)?;
     }
-    precompile(&folder)?;
+    precompile(workspace, &folder)?;
     Ok(plugins.len() + guests.len())
 }
 
@@ -143,21 +143,9 @@ fn remove_others(folder: &Path, kept: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn precompile(folder: &Path) -> Result<()> {
-    // All default members are named so that cargo unifies features as it does for `sealift`
-    // and the tests: the host is then compiled once for all of them.
-    let mut command = cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--features",
-        "xtask/precompile",
-        "--bin",
-        "precompile",
-        "--",
-    ]);
-    workspace::run(command.arg(folder))
+fn precompile(workspace: &Workspace, folder: &Path) -> Result<()> {
+    let program = workspace::build_program(workspace, "precompile")?;
+    workspace::run(Command::new(program).arg(folder))
 }
 
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {

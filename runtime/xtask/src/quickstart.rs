@@ -13,7 +13,7 @@ use sealift_e2e::vault::{Vault, some_secrets};
 
 use crate::functions;
 use crate::talk::{self, Steps, seconds};
-use crate::workspace::{self, Workspace, cargo};
+use crate::workspace::{self, Workspace};
 use stage::Stage;
 
 /// Enough to see that all came back, few enough to be written in a second.
@@ -51,7 +51,7 @@ fn play() -> Result<()> {
     steps.done(&format!("{built} components, compiled ahead of time"));
 
     steps.begin("Building sealift", Some("about 4 min the first time, then seconds"));
-    workspace::run(cargo().args(["build", "--quiet", "--locked", "--bin", "sealift"]))?;
+    workspace::build_program(&workspace, "sealift")?;
     steps.done("one binary with the Functions inside");
 
     steps.begin("Getting Vault", vault_binary.duration(&workspace)?);

@@ -50,16 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     if !filtered {
         check(&mut steps, &mut count, "Lints", Some("about 5 min with empty caches"), || {
-            workspace::run(cargo().args([
-                "clippy",
-                "--quiet",
-                "--locked",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ]))
+            let mut command = workspace::cargo_workspace("clippy");
+            workspace::run(command.args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
         });
         check(&mut steps, &mut count, "Rules of the repository", None, || {
             let findings = tidy::findings(&workspace)?;
@@ -80,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     if built && ready {
         steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
-        count.add(&test_programs(arguments)?);
+        count.add(&test_programs(&workspace, arguments)?);
         steps.done("all test programs have ended");
     }
     if arguments.full {
@@ -126,13 +118,11 @@ fn check(
 }
 
 /// Builds and runs every test program of the workspace, printing what they print.
-fn test_programs(arguments: &Arguments) -> Result<Count> {
+fn test_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Count> {
     // The e2e tests run the binary, which `cargo test` builds only for its own package.
-    workspace::run(cargo().args(["build", "--quiet", "--locked", "--bin", "sealift"]))?;
-    let mut command = cargo();
-    command.args(["test", "--quiet", "--locked", "--workspace", "--no-fail-fast"]);
-    command.args(arguments.filter.iter());
-    command.arg("--").arg("--format=pretty");
+    workspace::build_program(workspace, "sealift")?;
+    let mut command = workspace::cargo_workspace("test");
+    command.arg("--no-fail-fast").args(arguments.filter.iter());
     command.env("SEALIFT_TEST_TIER", if arguments.full { "full" } else { "ci" });
     let mut child = command
         .stdin(Stdio::null())

@@ -115,6 +115,20 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// `cargo <verb>` over the whole workspace with all that is in it. Every build of ours names the
+/// same packages and features, so that cargo unifies features alike and nothing is built twice.
+pub(crate) fn cargo_workspace(verb: &str) -> Command {
+    let mut command = cargo();
+    command.args([verb, "--locked", "--workspace", "--features", "xtask/precompile"]);
+    command
+}
+
+/// Builds one program of the workspace for this machine and returns where it is.
+pub(crate) fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    run(cargo_workspace("build").args(["--quiet", "--bin", name]))?;
+    Ok(workspace.target.join("debug").join(name))
+}
+
 /// Runs a program whose output the user sees; failure is an error that repeats the command.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("failed to run {}", shown(command)))?;

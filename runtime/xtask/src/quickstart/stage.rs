@@ -32,14 +32,14 @@ pub(super) enum VaultBinary {
 /// Looks on PATH, then in the cache, then for a Go that can build one.
 pub(super) fn find_vault() -> Result<VaultBinary> {
     // Raft storage came with 1.4; what calls itself OpenBao speaks the same API.
-    if let Some(version) = workspace::version("vault", "version") {
-        if version.starts_with("Vault v1.") || version.starts_with("OpenBao v") {
-            let short = version.split(" (").next().unwrap_or_default().to_owned();
-            return Ok(VaultBinary::OnPath {
-                path: "vault".into(),
-                version: format!("{short} on PATH"),
-            });
-        }
+    if let Some(version) = workspace::version("vault", "version")
+        && (version.starts_with("Vault v1.") || version.starts_with("OpenBao v"))
+    {
+        let short = version.split(" (").next().unwrap_or_default().to_owned();
+        return Ok(VaultBinary::OnPath {
+            path: "vault".into(),
+            version: format!("{short} on PATH"),
+        });
     }
     if binaries::server("vault", "vault").is_ok() {
         return Ok(VaultBinary::Cached);

@@ -58,13 +58,26 @@ const ROOMS: &[Room] = &[
         never: &["wasmtime", "rustic_core", "rustic_backend"],
     },
     Room { name: "sealift-function", ours: &[], never: &["wasmtime", "tokio", "kube", "anyhow"] },
+    Room {
+        name: "vault-archive",
+        ours: &["sealift-function"],
+        never: &["wasmtime", "tokio", "kube", "anyhow"],
+    },
+    Room {
+        name: "vault-client",
+        ours: &["sealift-function"],
+        never: &["wasmtime", "tokio", "kube", "anyhow"],
+    },
     Room { name: "sealift-e2e", ours: &[], never: &["wasmtime", "rustic_core", "kube"] },
     Room { name: "xtask", ours: &["sealift-e2e", "sealift-host"], never: KUBE },
 ];
 
-/// A component sees the SDK and nothing of `runtime/`.
-const COMPONENT: Room =
-    Room { name: "", ours: &["sealift-function"], never: &["wasmtime", "tokio", "kube", "anyhow"] };
+/// A component sees the SDK, what components share, and nothing of `runtime/`.
+const COMPONENT: Room = Room {
+    name: "",
+    ours: &["sealift-function", "vault-archive", "vault-client"],
+    never: &["wasmtime", "tokio", "kube", "anyhow"],
+};
 
 /// Test tools every crate may use in its tests.
 const TEST_TOOLS: &[&str] =

@@ -81,15 +81,14 @@ fn killed(world: &World, point: Point, percent: u64) -> Result<()> {
     });
     let in_repository = Arc::clone(&trap);
     let policy: Policy = Arc::new(move |write, when| {
-        if let Point::Write(file, number, moment) = point {
-            if write.file == file
-                && write.number == number
-                && when == moment
-                && in_repository.armed.load(Ordering::SeqCst)
-            {
-                in_repository.hold();
-                return Verdict::Break;
-            }
+        if let Point::Write(file, number, moment) = point
+            && write.file == file
+            && write.number == number
+            && when == moment
+            && in_repository.armed.load(Ordering::SeqCst)
+        {
+            in_repository.hold();
+            return Verdict::Break;
         }
         Verdict::Forward
     });
