@@ -1,2 +1,47 @@
 //! Runs chains of Functions in wasmtime.
+//!
+//! A Function is a WebAssembly component of the contract in `wit/`. This crate loads it
+//! ([`Host::load`]), gives it exactly what it was granted, runs all stages of a chain at once
+//! with bounded pipes between them ([`Host::run_chain`]), and judges the result. Where snapshots,
+//! keys and secrets are is behind [`ports`]; what a chain wrote is committed by the caller.
+//!
+//! Where to look: `chain` and `stage` are the flow, `edge` and `body` the bytes, `capability`
+//! what a Function can be given, `network` what it can reach, `link` who gets what.
+
+mod artifact;
+mod body;
+mod capability;
+mod cause;
+mod chain;
+mod compiled;
+mod descriptor;
+mod edge;
+mod engine;
+mod error;
+mod function;
+mod inspect;
+mod life;
+mod limiter;
+mod link;
+mod meter;
+mod network;
+mod outcome;
 pub mod ports;
+mod stage;
+mod state;
+mod stream;
+mod text;
+mod trap;
+
+pub use self::artifact::ArtifactRecord;
+pub use self::chain::Chain;
+pub use self::descriptor::{Descriptor, SECTION};
+pub use self::engine::{EngineError, Host};
+pub use self::error::{Blame, Class, FunctionError, LimitKind};
+pub use self::function::Function;
+pub use self::inspect::{CONTRACT, Inspected, LoadError, inspect};
+pub use self::outcome::{
+    ChainFailure, ChainOutcome, OutcomeKind, OutcomeStage, SessionOutcome, StageOutcome, Status,
+};
+pub use self::stage::Stage;
+pub use sealift_core::plan::Kind;

@@ -1,0 +1,277 @@
+//! A run of bytes on the host's side: what stands behind the contract's `body`.
+//!
+//! An artifact, a file of a repository, an HTTP answer and a key are all read through
+//! [`Body`], which watches over their sizes: with a declared size, less or more is an error, and
+//! an error is never followed by an end. Where the bytes go is not decided here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::edge::{Attributes, EdgeReader, RUN_BYTES};
+use crate::error::FunctionError;
+use crate::ports::ByteReader;
+
+/// Where the bytes of a body come from.
+#[async_trait]
+pub(crate) trait Source: Send {
+    /// The next bytes, never empty and at most `max`; none = everything arrived.
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError>;
+    /// What the producer set.
+    async fn attributes(&mut self) -> Attributes {
+        Vec::new()
+    }
+}
+
+/// Bytes that are read once, in order.
+pub(crate) struct Body {
+    source: Box<dyn Source>,
+    size: Option<u64>,
+    taken: u64,
+    state: State,
+    sealed: Option<&'static str>,
+    unread: Option<Unread>,
+}
+
+/// Bytes of artifacts that are read ahead for a stream and not yet taken by the Function.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unread(Arc<AtomicU64>);
+
+impl Unread {
+    /// Bytes were read ahead.
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::SeqCst);
+    }
+
+    /// The Function took bytes.
+    pub(crate) fn remove(&self, bytes: usize) {
+        self.0.fetch_sub(bytes as u64, Ordering::SeqCst);
+    }
+
+    /// Whether the Function took everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    Flowing,
+    Ended,
+    Broken(FunctionError),
+}
+
+impl Body {
+    /// A body; `size` is exact.
+    pub(crate) fn new(source: impl Source + 'static, size: Option<u64>) -> Self {
+        Self {
+            source: Box::new(source),
+            size,
+            taken: 0,
+            state: State::Flowing,
+            sealed: None,
+            unread: None,
+        }
+    }
+
+    /// Counts what is read ahead of the Function.
+    pub(crate) fn counted(mut self, unread: Unread) -> Self {
+        self.unread = Some(unread);
+        self
+    }
+
+    /// The counter for what is read ahead, if anybody wants to know.
+    pub(crate) fn unread(&self) -> Option<&Unread> {
+        self.unread.as_ref()
+    }
+
+    /// Makes it a body a Function can forward and not see; `missing` is the line that would allow it.
+    pub(crate) fn sealed(mut self, missing: &'static str) -> Self {
+        self.sealed = Some(missing);
+        self
+    }
+
+    /// The declared size.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Whether a Function may see the bytes.
+    ///
+    /// # Errors
+    /// It may only hand them on.
+    pub(crate) fn check_visible(&self) -> Result<(), FunctionError> {
+        match self.sealed {
+            None => Ok(()),
+            Some(missing) => Err(FunctionError::Denied(format!(
+                "this value can be forwarded but not read; to read it, the function needs `{missing}` \
+                 in its descriptor and in spec.permissions"
+            ))),
+        }
+    }
+
+    /// The next bytes, at most `max`; none = complete, and the sizes agree.
+    pub(crate) async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        match &self.state {
+            State::Ended => return Ok(None),
+            State::Broken(error) => return Err(error.clone()),
+            State::Flowing => {}
+        }
+        let result = match self.source.next(max.clamp(1, RUN_BYTES)).await {
+            Ok(Some(bytes)) => {
+                self.taken = self.taken.saturating_add(bytes.len() as u64);
+                match self.size {
+                    Some(size) if self.taken > size => Err(FunctionError::DataLossRisk(format!(
+                        "more bytes came than the {size} that were declared"
+                    ))),
+                    _ => Ok(Some(bytes)),
+                }
+            }
+            Ok(None) => match self.size {
+                Some(size) if self.taken < size => Err(FunctionError::DataLossRisk(format!(
+                    "only {} of {size} declared bytes came",
+                    self.taken
+                ))),
+                _ => Ok(None),
+            },
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(Some(_)) => {}
+            Ok(None) => self.state = State::Ended,
+            Err(error) => self.state = State::Broken(error.clone()),
+        }
+        result
+    }
+
+    /// What the producer set; complete once the end was seen.
+    pub(crate) async fn attributes(&mut self) -> Attributes {
+        self.source.attributes().await
+    }
+}
+
+/// The artifact a stage is receiving.
+pub(crate) struct ArtifactSource {
+    reader: EdgeReader,
+    number: u64,
+}
+
+impl ArtifactSource {
+    /// The artifact with this number.
+    pub(crate) fn new(reader: EdgeReader, number: u64) -> Self {
+        Self { reader, number }
+    }
+}
+
+#[async_trait]
+impl Source for ArtifactSource {
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        self.reader.read(self.number, max).await
+    }
+
+    async fn attributes(&mut self) -> Attributes {
+        self.reader.attributes(self.number).await.unwrap_or_default()
+    }
+}
+
+/// Bytes from a port: a file of a repository.
+pub(crate) struct PortSource {
+    reader: Box<dyn ByteReader>,
+    carry: Bytes,
+}
+
+impl PortSource {
+    /// Reads from here.
+    pub(crate) fn new(reader: Box<dyn ByteReader>) -> Self {
+        Self { reader, carry: Bytes::new() }
+    }
+}
+
+#[async_trait]
+impl Source for PortSource {
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        while self.carry.is_empty() {
+            match self.reader.next().await? {
+                Some(bytes) => self.carry = bytes,
+                None => return Ok(None),
+            }
+        }
+        let length = self.carry.len().min(max);
+        Ok(Some(self.carry.split_to(length)))
+    }
+}
+
+/// A value from the key store. It is small, and wiped when it is dropped.
+pub(crate) struct KeySource {
+    value: Zeroizing<Vec<u8>>,
+    taken: usize,
+}
+
+impl KeySource {
+    /// Hands out this value.
+    pub(crate) fn new(value: Zeroizing<Vec<u8>>) -> Self {
+        Self { value, taken: 0 }
+    }
+}
+
+#[async_trait]
+impl Source for KeySource {
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        let rest = self.value.get(self.taken..).unwrap_or_default();
+        let run = rest.get(..rest.len().min(max)).unwrap_or_default();
+        self.taken += run.len();
+        Ok((!run.is_empty()).then(|| Bytes::copy_from_slice(run)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    struct Parts(Vec<Bytes>);
+
+    #[async_trait]
+    impl Source for Parts {
+        async fn next(&mut self, _max: usize) -> Result<Option<Bytes>, FunctionError> {
+            Ok((!self.0.is_empty()).then(|| self.0.remove(0)))
+        }
+    }
+
+    fn parts(parts: &[&'static [u8]], size: Option<u64>) -> Body {
+        Body::new(Parts(parts.iter().map(|part| Bytes::from_static(part)).collect()), size)
+    }
+
+    #[tokio::test]
+    async fn too_little_and_too_much_are_errors_that_stay() {
+        for (given, size) in [(parts(&[b"ab"], Some(3)), 3), (parts(&[b"ab", b"cd"], Some(3)), 3)] {
+            let mut body = given;
+            assert_eq!(body.size(), Some(size));
+            body.next(9).await.unwrap();
+            for _ in 0..3 {
+                assert!(matches!(body.next(9).await, Err(FunctionError::DataLossRisk(_))));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_stays_the_end() {
+        let mut body = parts(&[b"ab"], Some(2));
+        assert!(body.next(9).await.unwrap().is_some());
+        assert!(body.next(9).await.unwrap().is_none());
+        assert!(body.next(9).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_key_is_handed_out_in_runs_and_seals_itself() {
+        let mut body = Body::new(KeySource::new(Zeroizing::new(b"\"key\"".to_vec())), Some(5))
+            .sealed("unsealKeys: read");
+        assert!(body.check_visible().unwrap_err().to_string().contains("unsealKeys: read"));
+        assert_eq!(body.next(3).await.unwrap().unwrap(), "\"ke");
+        assert_eq!(body.next(3).await.unwrap().unwrap(), "y\"");
+        assert_eq!(body.next(3).await.unwrap(), None);
+    }
+}

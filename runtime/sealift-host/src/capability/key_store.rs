@@ -1,0 +1,120 @@
+//! Interface `key-store`: unseal keys and root token of the target, by handle.
+//!
+//! `copy` hands values on without showing them, `read` shows them, `write` replaces them. A
+//! value is wiped from the host's memory when it is dropped; what a Function was allowed to read
+//! is in the Function's memory and gone with its store.
+
+use std::sync::Arc;
+
+use sealift_bindings::v0_1_0::{Failure, artifacts, key_store as wit};
+use sealift_core::grants::KeyGrant;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use zeroize::Zeroizing;
+
+use super::{errors_host, handle, held};
+use crate::body::{Body, KeySource};
+use crate::cause::Stop;
+use crate::edge::RUN_BYTES;
+use crate::error::FunctionError;
+use crate::ports::KeyStore;
+use crate::state::State;
+
+/// Longest value; a recovery key with its JSON is below 1 KiB.
+const VALUE_BYTES: usize = 64 << 10;
+/// The line that allows reading.
+const READ: &str = "unsealKeys: read";
+/// The line that allows replacing.
+const WRITE: &str = "unsealKeys: write";
+
+/// The port and the degree of the grant.
+#[derive(Default)]
+pub(crate) struct KeyStoreCtx {
+    pub(crate) port: Option<Arc<dyn KeyStore>>,
+    pub(crate) grant: Option<KeyGrant>,
+}
+
+/// Borrows what this interface needs.
+pub(crate) struct View<'a> {
+    ctx: &'a KeyStoreCtx,
+    table: &'a mut ResourceTable,
+    stop: &'a Stop,
+}
+
+struct Marker;
+
+impl HasData for Marker {
+    type Data<'a> = View<'a>;
+}
+
+/// Links the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wit::add_to_linker::<_, Marker>(linker, |state| View {
+        ctx: &state.key_store,
+        table: &mut state.table,
+        stop: &state.stop,
+    })
+}
+
+errors_host!(View<'_>);
+
+impl View<'_> {
+    fn port(&self) -> Result<Arc<dyn KeyStore>, FunctionError> {
+        self.ctx.port.clone().ok_or_else(|| {
+            FunctionError::InvalidState("this target has no store of unseal keys".to_owned())
+        })
+    }
+
+    fn check_write(&self) -> Result<(), FunctionError> {
+        match self.ctx.grant {
+            Some(KeyGrant::Write) => Ok(()),
+            _ => Err(FunctionError::Denied(format!(
+                "to replace keys, the function needs `{WRITE}` in its descriptor and in spec.permissions"
+            ))),
+        }
+    }
+}
+
+impl wit::Host for View<'_> {
+    async fn names(&mut self) -> Result<Vec<String>, Failure> {
+        let port = self.port()?;
+        Ok(self.stop.unless(async { Ok(port.names().await?) }).await?)
+    }
+
+    async fn open(&mut self, name: String) -> Result<Resource<artifacts::Body>, Failure> {
+        let port = self.port()?;
+        let stop = self.stop.clone();
+        let value = stop.unless(async { Ok(port.read(&name).await?) }).await?;
+        let size = Some(value.len() as u64);
+        let body = Body::new(KeySource::new(value), size);
+        let body = match self.ctx.grant {
+            Some(KeyGrant::Read) => body,
+            Some(KeyGrant::Copy | KeyGrant::Write) | None => body.sealed(READ),
+        };
+        Ok(handle(&self.table.push(body)?))
+    }
+
+    async fn put(&mut self, name: String, value: Resource<artifacts::Body>) -> Result<(), Failure> {
+        let mut body = self.table.delete(held::<Body>(&value))?;
+        self.check_write()?;
+        let port = self.port()?;
+        // Reserved at once: growing would leave copies of a key behind in freed memory.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_BYTES));
+        while let Some(run) = body.next(RUN_BYTES).await? {
+            if bytes.len() + run.len() > VALUE_BYTES {
+                return Err(FunctionError::InvalidState(format!(
+                    "a key has at most {VALUE_BYTES} bytes"
+                ))
+                .into());
+            }
+            bytes.extend_from_slice(&run);
+        }
+        Ok(self.stop.unless(async { Ok(port.put(&name, bytes).await?) }).await?)
+    }
+
+    async fn commit(&mut self) -> Result<(), Failure> {
+        self.check_write()?;
+        let port = self.port()?;
+        // Not given up half-way: the port promises all or nothing, and what was replaced is kept.
+        Ok(port.commit().await.map_err(FunctionError::from)?)
+    }
+}

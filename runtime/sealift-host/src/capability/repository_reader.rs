@@ -1,0 +1,153 @@
+//! Interface `repository-reader`: reading snapshots.
+//!
+//! `read-selected` gives the one snapshot the plan chose, `read-all` every one; that degree is
+//! checked here. Which snapshot is meant, and where its files lie, the port knows.
+
+use std::sync::Arc;
+
+use sealift_bindings::v0_1_0::{Failure, artifacts, repository_reader as wit};
+use sealift_core::grants::RepositoryGrant;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+
+use super::{errors_host, handle, held};
+use crate::body::{Body, PortSource};
+use crate::cause::Stop;
+use crate::error::FunctionError;
+use crate::ports::{RepositoryReader, SnapshotReader};
+use crate::state::State;
+
+/// Most entries or identifiers of one answer.
+const PAGE: u32 = 1000;
+
+/// The port and the degree of the grant.
+#[derive(Default)]
+pub(crate) struct RepositoryReaderCtx {
+    pub(crate) port: Option<Arc<dyn RepositoryReader>>,
+    pub(crate) grant: Option<RepositoryGrant>,
+}
+
+/// Behind the contract's `snapshot`.
+type Snapshot = Box<dyn SnapshotReader>;
+
+/// Borrows what this interface needs.
+pub(crate) struct View<'a> {
+    ctx: &'a RepositoryReaderCtx,
+    table: &'a mut ResourceTable,
+    stop: &'a Stop,
+}
+
+struct Marker;
+
+impl HasData for Marker {
+    type Data<'a> = View<'a>;
+}
+
+/// Links the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wit::add_to_linker::<_, Marker>(linker, |state| View {
+        ctx: &state.repository_reader,
+        table: &mut state.table,
+        stop: &state.stop,
+    })
+}
+
+errors_host!(View<'_>);
+
+impl View<'_> {
+    fn port(&self) -> Result<Arc<dyn RepositoryReader>, FunctionError> {
+        self.ctx.port.clone().ok_or_else(|| {
+            FunctionError::InvalidState("this session has no repository to read from".to_owned())
+        })
+    }
+
+    fn check_all(&self) -> Result<(), FunctionError> {
+        match self.ctx.grant {
+            Some(RepositoryGrant::ReadAll) => Ok(()),
+            _ => Err(FunctionError::Denied(
+                "to read any snapshot, the function needs `repository: read-all` in its descriptor \
+                 and in spec.permissions"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn snapshot(&self, snapshot: &Resource<wit::Snapshot>) -> Result<&Snapshot, Failure> {
+        Ok(self.table.get(&held::<Snapshot>(snapshot))?)
+    }
+}
+
+impl wit::Host for View<'_> {
+    async fn selected(&mut self) -> Result<Resource<wit::Snapshot>, Failure> {
+        let port = self.port()?;
+        let stop = self.stop.clone();
+        let snapshot: Snapshot = stop.unless(async { Ok(port.selected().await?) }).await?;
+        Ok(handle(&self.table.push(snapshot)?))
+    }
+
+    async fn list(
+        &mut self,
+        filter: Vec<(String, String)>,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<String>, Failure> {
+        self.check_all()?;
+        let port = self.port()?;
+        let found = async { Ok(port.list(&filter, after.as_deref(), limit.clamp(1, PAGE)).await?) };
+        Ok(self.stop.unless(found).await?)
+    }
+
+    async fn open(&mut self, id: String) -> Result<Resource<wit::Snapshot>, Failure> {
+        self.check_all()?;
+        let port = self.port()?;
+        let stop = self.stop.clone();
+        let snapshot: Snapshot = stop.unless(async { Ok(port.open(&id).await?) }).await?;
+        Ok(handle(&self.table.push(snapshot)?))
+    }
+}
+
+impl wit::HostSnapshot for View<'_> {
+    async fn id(&mut self, snapshot: Resource<wit::Snapshot>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&held::<Snapshot>(&snapshot))?.id())
+    }
+
+    async fn attributes(
+        &mut self,
+        snapshot: Resource<wit::Snapshot>,
+    ) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.table.get(&held::<Snapshot>(&snapshot))?.attributes())
+    }
+
+    async fn entries(
+        &mut self,
+        snapshot: Resource<wit::Snapshot>,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<wit::Entry>, Failure> {
+        let snapshot = self.snapshot(&snapshot)?;
+        let found =
+            async { Ok(snapshot.entries(&prefix, after.as_deref(), limit.clamp(1, PAGE)).await?) };
+        let entries = self.stop.unless(found).await?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| wit::Entry { path: entry.path, kind: entry.kind, size: entry.size })
+            .collect())
+    }
+
+    async fn open(
+        &mut self,
+        snapshot: Resource<wit::Snapshot>,
+        path: String,
+    ) -> Result<Resource<artifacts::Body>, Failure> {
+        let snapshot = self.snapshot(&snapshot)?;
+        let opened = async { Ok(snapshot.open(&path).await?) };
+        let (size, reader) = self.stop.unless(opened).await?;
+        let body = Body::new(PortSource::new(reader), Some(size));
+        Ok(handle(&self.table.push(body)?))
+    }
+
+    async fn drop(&mut self, snapshot: Resource<wit::Snapshot>) -> wasmtime::Result<()> {
+        self.table.delete(held::<Snapshot>(&snapshot))?;
+        Ok(())
+    }
+}

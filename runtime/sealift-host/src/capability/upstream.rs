@@ -1,0 +1,91 @@
+//! Interface `upstream`: receiving the artifacts of the stage before.
+
+use sealift_bindings::v0_1_0::{Failure, artifacts, upstream};
+use wasmtime::component::{HasData, Linker, ResourceTable};
+
+use super::{errors_host, handle};
+use crate::body::{ArtifactSource, Body, Unread};
+use crate::edge::EdgeReader;
+use crate::error::FunctionError;
+use crate::state::State;
+
+/// The pipe a stage reads from.
+#[derive(Default)]
+pub(crate) struct UpstreamCtx {
+    /// Absent for a source and an observer, for which the interface is not linked.
+    pub(crate) reader: Option<EdgeReader>,
+    /// The artifact received last, for errors.
+    pub(crate) current: Option<String>,
+    /// What streams have read ahead of the Function.
+    pub(crate) unread: Unread,
+}
+
+impl UpstreamCtx {
+    /// After the Function returned ok: waits for the end of the pipe.
+    ///
+    /// # Errors
+    /// Something came that the Function never took.
+    pub(crate) async fn settle(&self) -> Result<(), (Option<String>, FunctionError)> {
+        if let Some(reader) = &self.reader {
+            reader.settle().await?;
+        }
+        if self.unread.is_empty() {
+            return Ok(());
+        }
+        Err((
+            self.current.clone(),
+            FunctionError::DataLossRisk(
+                "the function returned ok and did not read a stream of an artifact to its end"
+                    .to_owned(),
+            ),
+        ))
+    }
+}
+
+/// Borrows what this interface needs.
+pub(crate) struct View<'a> {
+    pub(crate) ctx: &'a mut UpstreamCtx,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+struct Marker;
+
+impl HasData for Marker {
+    type Data<'a> = View<'a>;
+}
+
+/// Links the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    upstream::add_to_linker::<_, Marker>(linker, |state| View {
+        ctx: &mut state.upstream,
+        table: &mut state.table,
+    })
+}
+
+errors_host!(View<'_>);
+
+impl upstream::Host for View<'_> {
+    async fn receive(&mut self) -> Result<Option<upstream::Artifact>, Failure> {
+        let Some(reader) = self.ctx.reader.clone() else {
+            return Err(
+                FunctionError::InvalidState("nothing is before this stage".to_owned()).into()
+            );
+        };
+        let Some((header, number)) = reader.receive().await? else {
+            self.ctx.current = None;
+            return Ok(None);
+        };
+        self.ctx.current = Some(header.name.clone());
+        let body = Body::new(ArtifactSource::new(reader, number), header.size)
+            .counted(self.ctx.unread.clone());
+        let body = handle::<artifacts::Body>(&self.table.push(body)?);
+        Ok(Some(upstream::Artifact {
+            header: artifacts::Header {
+                name: header.name,
+                size: header.size,
+                attributes: header.attributes,
+            },
+            body,
+        }))
+    }
+}

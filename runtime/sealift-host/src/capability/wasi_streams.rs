@@ -1,0 +1,97 @@
+//! Interface `wasi-streams`: bodies from and into the streams of `wasi:io` and `wasi:http`.
+//!
+//! With it an HTTP answer becomes an artifact, and an artifact an HTTP request, without a byte
+//! going through the Function.
+
+use sealift_bindings::v0_1_0::{Failure, artifacts, errors, wasi_streams};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, IoError};
+
+use super::{errors_host, handle, held};
+use crate::body::Body;
+use crate::cause::Stop;
+use crate::error::FunctionError;
+use crate::state::State;
+use crate::stream::{BodyStream, StreamSource, drain, known_failure};
+
+/// Borrows what this interface needs.
+pub(crate) struct View<'a> {
+    pub(crate) table: &'a mut ResourceTable,
+    pub(crate) stop: &'a Stop,
+}
+
+struct Marker;
+
+impl HasData for Marker {
+    type Data<'a> = View<'a>;
+}
+
+/// Links the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasi_streams::add_to_linker::<_, Marker>(linker, |state| View {
+        table: &mut state.table,
+        stop: &state.stop,
+    })
+}
+
+errors_host!(View<'_>);
+
+impl wasi_streams::Host for View<'_> {
+    async fn from_stream(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        size: Option<u64>,
+    ) -> Result<Resource<artifacts::Body>, Failure> {
+        let stream = self.table.delete(stream).map_err(|error| match error {
+            ResourceTableError::HasChildren => FunctionError::InvalidState(
+                "the stream still has a pollable; drop it before from-stream".to_owned(),
+            )
+            .into(),
+            error => Failure::from(error),
+        })?;
+        let body = Body::new(StreamSource::new(stream), size);
+        Ok(handle(&self.table.push(body)?))
+    }
+
+    async fn to_stream(
+        &mut self,
+        body: Resource<artifacts::Body>,
+    ) -> wasmtime::Result<Resource<DynInputStream>> {
+        let body = self.table.delete(held::<Body>(&body))?;
+        // A value that may not be seen gives a stream that fails, since there is no error to return.
+        let stream = match body.check_visible() {
+            Ok(()) => BodyStream::new(body),
+            Err(error) => BodyStream::new(Body::new(Refused(error), None)),
+        };
+        Ok(self.table.push(Box::new(stream) as DynInputStream)?)
+    }
+
+    async fn drain(
+        &mut self,
+        body: Resource<artifacts::Body>,
+        into: Resource<DynOutputStream>,
+    ) -> Result<u64, Failure> {
+        let mut body = self.table.delete(held::<Body>(&body))?;
+        body.check_visible()?;
+        let into = self.table.get_mut(&into)?;
+        let stop = self.stop.clone();
+        Ok(stop.unless(drain(&mut body, &mut **into)).await?)
+    }
+
+    async fn error_of(
+        &mut self,
+        error: Resource<IoError>,
+    ) -> wasmtime::Result<Option<errors::Error>> {
+        Ok(known_failure(self.table.get(&error)?).map(errors::Error::from))
+    }
+}
+
+/// A body that only ever says why it may not be read.
+struct Refused(FunctionError);
+
+#[async_trait::async_trait]
+impl crate::body::Source for Refused {
+    async fn next(&mut self, _max: usize) -> Result<Option<bytes::Bytes>, FunctionError> {
+        Err(self.0.clone())
+    }
+}

@@ -1,0 +1,370 @@
+//! One run of one Function: a fresh store, its limits, the call, and the judgement.
+//!
+//! # Flow
+//! check → store → instantiate → call `run` → settle → outcome. Checking happens for all stages
+//! of a chain before the first is started.
+//!
+//! # Guarantees
+//! - A stage succeeds only if `run` returned ok, every artifact and file it began was finished,
+//!   and it took everything the stage before sent.
+//! - A typed error of the Function wins over what it left unfinished; the first cause of a chain
+//!   is recorded before anything of the stage is dropped.
+//! - Nothing of a stage that is stopped can look complete (`life`).
+//!
+//! # Caveats
+//! A killed Function gets no chance to clean up; a cancelled one has [`GRACE`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sealift_bindings::v0_1_0::errors;
+use sealift_core::grants::Grants;
+use sealift_core::limits::Limits;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use crate::artifact::ArtifactRecord;
+use crate::capability::downstream::{DownstreamCtx, Records};
+use crate::capability::key_store::KeyStoreCtx;
+use crate::capability::parameters::Parameters;
+use crate::capability::progress::{Log, ProgressCtx, Stderr};
+use crate::capability::repository_reader::RepositoryReaderCtx;
+use crate::capability::repository_writer::RepositoryWriterCtx;
+use crate::capability::stdio::Stdio;
+use crate::capability::upstream::UpstreamCtx;
+use crate::cause::{FirstCause, Stop};
+use crate::edge::{EdgeReader, EdgeWriter};
+use crate::engine::Host;
+use crate::error::{FunctionError, LimitKind};
+use crate::function::Function;
+use crate::life::LifeGuard;
+use crate::limiter::{LimitReached, Limiter};
+use crate::link;
+use crate::meter::{CpuTime, Metered};
+use crate::network::{HttpHooks, Network};
+use crate::outcome::{SessionOutcome, StageOutcome, Status};
+use crate::ports::Ports;
+use crate::state::{HANDLES, State};
+use crate::trap;
+
+/// What a cancelled Function has to clean up. Enough for one request to a server nearby.
+const GRACE: Duration = Duration::from_secs(2);
+/// Bytes a Function hands to the host in one call; larger lists end it. Eight times the largest
+/// run of a pipe leaves room for languages that write in large pieces.
+const CALL_BYTES: usize = 32 << 20;
+/// Random bytes a Function gets in one call.
+const RANDOM_BYTES: u64 = 1 << 20;
+
+/// One stage of a chain, or one observer: a Function and everything the plan says of it.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its name in the plan.
+    pub name: String,
+    /// What is run.
+    pub function: Function,
+    /// Values by the names of the descriptor, as text.
+    pub parameters: BTreeMap<String, String>,
+    /// What it may do; the descriptor must ask for it too.
+    pub grants: Grants,
+    /// What it may use up.
+    pub limits: Limits,
+}
+
+impl Stage {
+    /// Kind and name of the component, for messages.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} {}", self.function.kind().as_str(), self.function.descriptor().name)
+    }
+
+    /// The outcome of a stage that was never started.
+    pub(crate) fn skipped(&self) -> StageOutcome {
+        StageOutcome {
+            name: self.name.clone(),
+            kind: self.function.kind(),
+            status: Status::Skipped,
+            error: None,
+            statistics: Vec::new(),
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            peak_memory: 0,
+            first_byte: None,
+            log_dropped: 0,
+            stderr_tail: String::new(),
+        }
+    }
+}
+
+/// What a stage is connected to.
+pub(crate) struct Connections {
+    pub(crate) ports: Ports,
+    pub(crate) stop: Stop,
+    pub(crate) upstream: Option<EdgeReader>,
+    pub(crate) downstream: Option<EdgeWriter>,
+    pub(crate) outcome: Option<Arc<SessionOutcome>>,
+}
+
+/// A stage that passed every check and was given nothing yet.
+pub(crate) struct Checked {
+    stage: Stage,
+    parameters: Parameters,
+    linker: Linker<State>,
+}
+
+/// Checks grants and parameters of a stage, and links it.
+///
+/// # Errors
+/// It must not be started.
+pub(crate) fn check(host: &Host, stage: &Stage) -> Result<Checked, FunctionError> {
+    link::check(&stage.function, &stage.grants)?;
+    let parameters =
+        Parameters::resolve(&stage.function.descriptor().parameters, &stage.parameters)?;
+    let linker = link::linker(host, &stage.function)?;
+    Ok(Checked { stage: stage.clone(), parameters, linker })
+}
+
+/// How the call ended.
+enum Ended {
+    Returned(Result<Result<(), errors::Error>, wasmtime::Error>),
+    OutOfTime,
+    Killed,
+}
+
+/// Runs a stage to its end.
+pub(crate) async fn run(
+    host: &Host,
+    checked: Checked,
+    connections: Connections,
+) -> (StageOutcome, Vec<ArtifactRecord>) {
+    let started = Instant::now();
+    let Checked { stage, parameters, linker } = checked;
+    let stop = connections.stop.clone();
+    let life = LifeGuard::new();
+    let cpu = CpuTime::default();
+    let grants = link::effective(&stage.function, &stage.grants);
+    let log = Log::new(&stage.name, Arc::clone(&connections.ports.events), stage.limits.log_bytes);
+    let network = match Network::new(&grants.http, &connections.ports, life.life(), stop.clone()) {
+        Ok(network) => Arc::new(network),
+        Err(error) => {
+            let (status, error) = fail(&stop, &stage, None, error);
+            return (StageOutcome { status, error: Some(error), ..stage.skipped() }, Vec::new());
+        }
+    };
+    let hooks = HttpHooks((!grants.http.is_empty()).then(|| Arc::clone(&network)));
+    let state = state(&stage, &grants, parameters, connections, &life, &log, hooks, started);
+    let mut store = store(host, &stage.limits, state, &cpu);
+
+    let component = stage.function.component();
+    let export = stage.function.export();
+    let mut call = Metered::new(call(&mut store, &linker, component, export), cpu.clone());
+    let ended = tokio::select! {
+        biased;
+        result = &mut call => Ended::Returned(result),
+        () = tokio::time::sleep(Duration::from_secs(stage.limits.wall_seconds)) => Ended::OutOfTime,
+        () = async { stop.wait().await; tokio::time::sleep(GRACE).await } => Ended::Killed,
+    };
+    if !matches!(ended, Ended::Returned(_)) {
+        // Before the call, and all it holds, is dropped.
+        drop(life);
+    }
+    drop(call);
+
+    let stderr = log.tail();
+    let result = match ended {
+        Ended::Returned(Ok(Ok(()))) => settle(store.data_mut()).await,
+        Ended::Returned(Ok(Err(error))) => Err((None, FunctionError::from(error))),
+        Ended::Returned(Err(error)) => Err((None, trap::explain(&error, &stderr))),
+        Ended::OutOfTime => Err((None, out_of_time(&stage.limits))),
+        Ended::Killed => Err((None, stop.error())),
+    };
+    let state = store.data();
+    let (status, error) = match result {
+        Ok(()) => (Status::Succeeded, None),
+        Err((artifact, error)) => {
+            let artifact = artifact.or_else(|| at(state));
+            let error = annotate(error, &network);
+            let (status, error) = fail(&stop, &stage, artifact, error);
+            (status, Some(error))
+        }
+    };
+    let outcome = StageOutcome {
+        name: stage.name.clone(),
+        kind: stage.function.kind(),
+        status,
+        error,
+        statistics: state.progress.statistics.clone(),
+        cpu: cpu.spent(),
+        wall: started.elapsed(),
+        peak_memory: state.limiter.peak(),
+        first_byte: state.downstream.first_byte,
+        log_dropped: log.dropped(),
+        stderr_tail: stderr,
+    };
+    let records = std::mem::take(&mut store.data_mut().downstream.finished.kept);
+    (outcome, records)
+}
+
+#[expect(clippy::too_many_arguments, reason = "every part of the state comes from somewhere else")]
+fn state(
+    stage: &Stage,
+    grants: &Grants,
+    parameters: Parameters,
+    connections: Connections,
+    life: &LifeGuard,
+    log: &Arc<Log>,
+    http_hooks: HttpHooks,
+    started: Instant,
+) -> State {
+    let Connections { ports, stop, upstream, downstream, outcome } = connections;
+    let stdio = Stdio::new(Arc::clone(log));
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
+    // Nothing is inherited: no environment, no arguments, no folders, no sockets.
+    let wasi = WasiCtxBuilder::new()
+        .stdin(stdio.input())
+        .stdout(stdio.output())
+        .stderr(Stderr(Arc::clone(log)))
+        .max_random_size(RANDOM_BYTES)
+        .build();
+    State {
+        _life: life.again(),
+        table,
+        wasi,
+        http: WasiHttpCtx::new(),
+        http_hooks,
+        limiter: Limiter::new(&stage.limits),
+        stop,
+        stdio,
+        upstream: UpstreamCtx { reader: upstream, ..UpstreamCtx::default() },
+        downstream: DownstreamCtx {
+            writer: downstream,
+            stage: stage.name.clone(),
+            open: None,
+            unfinished: None,
+            finished: Records::default(),
+            started,
+            first_byte: None,
+        },
+        repository_writer: RepositoryWriterCtx::new(ports.repository_writer),
+        repository_reader: RepositoryReaderCtx {
+            port: ports.repository_reader,
+            grant: grants.repository,
+        },
+        key_store: KeyStoreCtx { port: ports.keys, grant: grants.unseal_keys },
+        parameters,
+        facts: Arc::new(ports.facts),
+        progress: ProgressCtx::new(Arc::clone(log)),
+        outcome,
+    }
+}
+
+fn store(host: &Host, limits: &Limits, state: State, cpu: &CpuTime) -> Store<State> {
+    let mut store = Store::new(host.engine(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(CALL_BYTES);
+    store.set_max_component_handles(HANDLES);
+    store.set_epoch_deadline(1);
+    let seconds = limits.cpu_seconds;
+    let cpu = cpu.clone();
+    store.epoch_deadline_callback(move |_| {
+        if cpu.spent() >= Duration::from_secs(seconds) {
+            return Err(LimitReached(FunctionError::Limit {
+                which: LimitKind::CpuTime,
+                message: format!(
+                    "the function ran for {seconds} s and limits.cpuSeconds is {seconds}; \
+                     raise it in the Function if it needs more"
+                ),
+            })
+            .into());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+    store
+}
+
+async fn call(
+    store: &mut Store<State>,
+    linker: &Linker<State>,
+    component: &wasmtime::component::Component,
+    export: &str,
+) -> Result<Result<(), errors::Error>, wasmtime::Error> {
+    let instance = linker.instantiate_async(&mut *store, component).await?;
+    let missing = || wasmtime::Error::msg(format!("the component does not export run of {export}"));
+    let interface = instance.get_export_index(&mut *store, None, export).ok_or_else(missing)?;
+    let run =
+        instance.get_export_index(&mut *store, Some(&interface), "run").ok_or_else(missing)?;
+    let run = instance.get_typed_func::<(), (Result<(), errors::Error>,)>(&mut *store, &run)?;
+    let (result,) = run.call_async(&mut *store, ()).await?;
+    Ok(result)
+}
+
+/// After ok: whether everything that was begun was ended, on both sides.
+async fn settle(state: &mut State) -> Result<(), (Option<String>, FunctionError)> {
+    if let Some(name) = state.downstream.unfinished.as_ref().or(state.downstream.open.as_ref()) {
+        return Err((
+            Some(name.clone()),
+            FunctionError::DataLossRisk(format!(
+                "the function returned ok and left artifact {name} unfinished"
+            )),
+        ));
+    }
+    state.repository_writer.settle()?;
+    state.upstream.settle().await?;
+    if let Some(writer) = &state.downstream.writer {
+        writer.close().await.map_err(|error| (None, error))?;
+    }
+    Ok(())
+}
+
+/// What the stage was at.
+fn at(state: &State) -> Option<String> {
+    let downstream = state.downstream.open.as_ref().or(state.downstream.unfinished.as_ref());
+    downstream
+        .or(state.repository_writer.open.as_ref())
+        .or(state.upstream.current.as_ref())
+        .map(|name| crate::text::clean(name, 256))
+}
+
+fn out_of_time(limits: &Limits) -> FunctionError {
+    FunctionError::Limit {
+        which: LimitKind::WallTime,
+        message: format!(
+            "the function did not return within {} s, which is limits.wallTime",
+            limits.wall_seconds
+        ),
+    }
+}
+
+/// Adds what the network knows and the Function could not see.
+fn annotate(error: FunctionError, network: &Network) -> FunctionError {
+    let (note, retryable) = network.notes();
+    let Some(note) = note else {
+        return error;
+    };
+    match error {
+        FunctionError::External(message) if retryable => {
+            FunctionError::Retryable { message, after_seconds: None }.with_note(&note)
+        }
+        error @ (FunctionError::External(_)
+        | FunctionError::Retryable { .. }
+        | FunctionError::Denied(_)
+        | FunctionError::DataLossRisk(_)
+        | FunctionError::Other { .. }
+        | FunctionError::Trap { .. }) => error.with_note(&note),
+        error => error,
+    }
+}
+
+/// Records the cause; a stage that fails after another was only dragged along.
+fn fail(
+    stop: &Stop,
+    stage: &Stage,
+    artifact: Option<String>,
+    error: FunctionError,
+) -> (Status, FunctionError) {
+    let cause = FirstCause { stage: Some(stage.name.clone()), artifact, error: error.clone() };
+    let status = if stop.because(cause) { Status::Failed } else { Status::Cancelled };
+    (status, error)
+}
