@@ -1,1 +1,83 @@
-//! Not built yet.
+//! The sink of a Vault restore: gives a Raft snapshot back, and with `force` the unseal keys.
+//!
+//! *Flow*: keys (they come first) are put aside, which checks names and the right to write →
+//! wait until Vault is ready → ask whether it would take a snapshot → stream `backup.snap`,
+//! verifying it; on a defect Vault never gets its end → wait until Vault has really applied it →
+//! write the keys.
+//! *Guarantees*: everything that can be checked is checked before Vault is changed; a damaged
+//! snapshot changes nothing; success means that Vault was seen with the restored data, or
+//! sealed and waiting for the keys of the snapshot.
+//! *Caveat*: with `force` the keys in their store are replaced; the host keeps the former ones.
+
+mod applied;
+mod keys;
+mod names;
+mod parameters;
+mod preflight;
+mod submit;
+
+use sealift_function::{
+    Artifact, Context, Error, Header, Result, Sink, Upstream, export, progress,
+};
+
+use applied::{Applied, Watch};
+use keys::Keys;
+pub use parameters::{Parameters, UnsealKeys};
+
+/// Name of the snapshot among the artifacts, as the original has it.
+const SNAPSHOT: &str = "backup.snap";
+
+/// Restores a Vault.
+#[derive(Debug)]
+pub struct VaultRestore;
+
+impl Sink for VaultRestore {
+    type Parameters = Parameters;
+
+    fn run(parameters: Parameters, upstream: Upstream) -> Result<()> {
+        let mut keys = Keys::new(&parameters)?;
+        let mut restored = None;
+        for artifact in upstream {
+            let Artifact { header, body } = artifact?;
+            if header.name == SNAPSHOT && restored.is_none() {
+                keys.check_complete()?;
+                restored = Some(restore(&parameters, &header, body)?);
+            } else if restored.is_some() && parameters.writes_keys() {
+                return Err(Error::InvalidState(format!(
+                    "{} came after {SNAPSHOT}; keys must come before it, so that they are \
+                     checked before Vault is changed",
+                    header.name
+                )));
+            } else {
+                keys.take(&header.name, body).context(&header.name)?;
+            }
+        }
+        let applied = restored.ok_or_else(|| {
+            Error::DataLossRisk(format!(
+                "there is no {SNAPSHOT} in this snapshot, so nothing was restored"
+            ))
+        })?;
+        keys.commit(applied)
+    }
+}
+
+fn restore(
+    parameters: &Parameters,
+    header: &Header,
+    body: sealift_function::Body,
+) -> Result<Applied> {
+    let limit = parameters.patience();
+    progress::phase("waiting for Vault");
+    vault_client::wait_until_ready(limit)?;
+    preflight::check(parameters.force)?;
+    let before = vault_client::leader()?.committed_index;
+    progress::phase("restoring the snapshot");
+    if let Some(size) = header.size {
+        progress::total(size);
+    }
+    let summary = submit::send(parameters.force, header.size, body)?;
+    progress::phase("waiting until Vault has applied the snapshot");
+    Watch::new(before, summary.meta.index, parameters.force).wait(limit)
+}
+
+export!(sink, VaultRestore);

@@ -143,8 +143,9 @@ impl Request {
             .iter()
             .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
             .collect();
-        let bodyless = self.method == Method::Get && size == Some(0);
-        if let Some(size) = size.filter(|_| !bodyless) {
+        // Without a body the host may follow a redirect, which it cannot with a streamed one.
+        let bodyless = size == Some(0);
+        if let Some(size) = size.filter(|_| self.method != Method::Get) {
             headers.push(("content-length".to_owned(), size.to_string().into_bytes()));
         }
         let headers = raw::Fields::from_list(&headers)
