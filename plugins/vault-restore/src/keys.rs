@@ -1,6 +1,6 @@
 //! The keys of the snapshot on their way into the target's store, by handle.
 
-use sealift_function::{Body, Context, Error, Result, keys, progress, session};
+use sealift_function::{Body, Context, Result, keys, progress, session};
 
 use crate::applied::Applied;
 use crate::names::Mapping;
@@ -17,18 +17,7 @@ pub(crate) struct Keys {
 impl Keys {
     /// Asks for the target's names, so that a target without a store fails at once.
     pub(crate) fn new(parameters: &Parameters) -> Result<Self> {
-        let names = if parameters.writes_keys() {
-            keys::names().context("unseal keys")?
-        } else {
-            Vec::new()
-        };
-        if parameters.writes_keys() && names.is_empty() {
-            return Err(Error::invalid_parameter(
-                "unsealKeys",
-                "the target names no place for its unseal keys; describe it in \
-                 spec.parameters.unsealer of the AppBinding, or set unsealKeys to omit",
-            ));
-        }
+        let names = if parameters.writes_keys() { vault_client::key_names()? } else { Vec::new() };
         let mapping = parameters
             .writes_keys()
             .then(|| Mapping::new(names.clone(), &parameters.old_key_prefix));

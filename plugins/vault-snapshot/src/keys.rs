@@ -1,19 +1,6 @@
 //! Unseal keys and root token, as artifacts beside the snapshot. They are moved by handle.
 
-use sealift_function::{Context, Downstream, Error, Header, Result, keys};
-
-/// The names of the keys, asked for before anything is done.
-pub(crate) fn names() -> Result<Vec<String>> {
-    let names = keys::names().context("unseal keys")?;
-    if names.is_empty() {
-        return Err(Error::invalid_parameter(
-            "unsealKeys",
-            "the target names no place for its unseal keys; describe it in \
-             spec.parameters.unsealer of the AppBinding, or set unsealKeys to omit",
-        ));
-    }
-    Ok(names)
-}
+use sealift_function::{Context, Downstream, Header, Result, keys};
 
 /// Sends one artifact per name. A missing key fails the backup, naming it.
 pub(crate) fn send(downstream: &mut Downstream, names: &[String]) -> Result<()> {

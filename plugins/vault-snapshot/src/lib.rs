@@ -24,8 +24,9 @@ impl Source for VaultSnapshot {
     type Parameters = Parameters;
 
     fn run(parameters: Parameters, mut downstream: Downstream) -> Result<()> {
+        // Asked first: a target without keys fails before anything is done.
         let keys = match parameters.unseal_keys {
-            UnsealKeys::Include => keys::names()?,
+            UnsealKeys::Include => vault_client::key_names()?,
             UnsealKeys::Omit => Vec::new(),
         };
         progress::phase("waiting for Vault");

@@ -75,3 +75,39 @@ impl<R: Read> Read for Counted<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vault_archive::Meta;
+
+    use super::*;
+
+    #[test]
+    fn the_attributes_tell_which_state_it_is() {
+        let summary = Summary {
+            meta: Meta { version: 1, index: 2538, term: 3, size: 10_255_844 },
+            meta_size: 191,
+            state_size: 10_255_844,
+            state_sha256: "4bc8".to_owned(),
+            sums_size: 152,
+            sealed_size: 187,
+        };
+        let attributes: Vec<String> = attributes(&summary, Some("1.21.1"))
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            attributes,
+            [
+                "vault-index=2538",
+                "vault-term=3",
+                "state-size=10255844",
+                "state-sha256=4bc8",
+                "meta-size=191",
+                "sums-size=152",
+                "sealed-sums-size=187",
+                "vault-version=1.21.1",
+            ]
+        );
+    }
+}
