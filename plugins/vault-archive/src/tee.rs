@@ -79,7 +79,7 @@ impl<R: Read, W: Write> HoldBack<R, W> {
 impl<R: Read, W: Write> Read for HoldBack<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.held.extend(buffer.iter().take(count));
+        self.held.extend(buffer.get(..count).unwrap_or_default());
         let surplus = self.held.len().saturating_sub(Self::HELD);
         if surplus > 0 {
             let (first, second) = self.held.as_slices();

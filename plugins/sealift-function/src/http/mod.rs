@@ -26,19 +26,16 @@ pub use response::Response;
 pub use upload::Upload;
 
 /// A GET request.
-#[must_use]
 pub fn get(url: &str) -> Request {
     Request::new(Method::Get, url)
 }
 
 /// A POST request.
-#[must_use]
 pub fn post(url: &str) -> Request {
     Request::new(Method::Post, url)
 }
 
 /// A PUT request.
-#[must_use]
 pub fn put(url: &str) -> Request {
     Request::new(Method::Put, url)
 }
