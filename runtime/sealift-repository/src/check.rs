@@ -42,8 +42,8 @@ impl Repository {
         let gate = self.shut_gate();
         let engine = self.engine(&gate)?;
         let operation = "checking the repository";
-        let (outcome, failure) = gate
-            .run_on(operation, || engine.check(CheckOptions::default().read_data(read_data)));
+        let (outcome, failure) =
+            gate.run_on(operation, || engine.check(CheckOptions::default().read_data(read_data)));
         if let Some(StorageError::Cancelled { .. }) = failure {
             return Err(Error::Cancelled { operation });
         }

@@ -56,15 +56,14 @@ impl Draft {
         self.flush()?;
         self.compare(expected)?;
         let tree = self.merge()?;
-        let Draft { repository, gate, engine, identity, started, label, tags, ledger, stored, .. } =
-            self;
+        let Draft {
+            repository, gate, engine, identity, started, label, tags, ledger, stored, ..
+        } = self;
 
         // The index as it lies in the storage now, not as it was remembered.
         let engine = gate.run("reading the index back", || engine.drop_index().to_indexed())?;
-        let packs: HashSet<Id> = gate
-            .run("listing the packs", || gate.list(FileType::Pack))?
-            .into_iter()
-            .collect();
+        let packs: HashSet<Id> =
+            gate.run("listing the packs", || gate.list(FileType::Pack))?.into_iter().collect();
         let contents = proof::prove(&engine, tree, &identity.path, &ledger, &packs, |work| {
             gate.run("reading the tree back", work)
         })?;
@@ -138,12 +137,12 @@ impl Draft {
         // A write that failed may have arrived all the same; what counts is what is there now.
         let name = id.to_hex().as_str().to_owned();
         let uncertain = |source| Error::Uncertain { id: name.clone(), source: Box::new(source) };
-        let listed = gate
-            .run("listing the snapshots", || gate.list(FileType::Snapshot))
-            .map_err(|error| match &written {
+        let listed = gate.run("listing the snapshots", || gate.list(FileType::Snapshot)).map_err(
+            |error| match &written {
                 Err(first) => uncertain(first.clone()),
                 Ok(()) => uncertain(error),
-            })?;
+            },
+        )?;
         if !listed.contains(&id) {
             written?;
             return Err(Error::SnapshotNotProven {
@@ -173,7 +172,12 @@ impl Draft {
                 return refuse(&expectation.path, "it is expected twice");
             }
             match self.ledger.get(&expectation.path) {
-                None => return refuse(&expectation.path, "its producer finished it, but it was never stored"),
+                None => {
+                    return refuse(
+                        &expectation.path,
+                        "its producer finished it, but it was never stored",
+                    );
+                }
                 Some(receipt) => expectation.agrees(receipt)?,
             }
         }

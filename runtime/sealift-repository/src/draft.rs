@@ -245,11 +245,7 @@ impl Draft {
             (Err(error), _) => return Err(error),
         };
         let mut batch = self.take_pending();
-        batch.push(Incoming {
-            path: path.to_owned(),
-            size: before.size,
-            reader: Box::new(file),
-        });
+        batch.push(Incoming { path: path.to_owned(), size: before.size, reader: Box::new(file) });
         self.archive(batch)?;
         match self.ledger.get(path) {
             Some(after) if *after == before => Ok(before),
@@ -365,7 +361,9 @@ impl Draft {
             )));
         }
         if summary.files_unmodified > 0 {
-            return Err(refuse("the engine took a file for unchanged without reading it".to_owned()));
+            return Err(refuse(
+                "the engine took a file for unchanged without reading it".to_owned(),
+            ));
         }
         self.stored.add(&summary);
         self.trees.push(archived.tree);

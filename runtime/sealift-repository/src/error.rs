@@ -82,7 +82,9 @@ pub enum Error {
         found: String,
     },
     /// A repository without keys.
-    #[error("the repository at {location} has no key files and cannot be opened; restore its folder keys")]
+    #[error(
+        "the repository at {location} has no key files and cannot be opened; restore its folder keys"
+    )]
     NoKeys {
         /// Where.
         location: String,
@@ -96,7 +98,9 @@ pub enum Error {
         hint: &'static str,
     },
     /// A format this program does not know.
-    #[error("the repository at {location} has format version {version}; versions 1 and 2 can be used")]
+    #[error(
+        "the repository at {location} has format version {version}; versions 1 and 2 can be used"
+    )]
     Format {
         /// Where.
         location: String,

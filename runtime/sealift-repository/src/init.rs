@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use bytesize::ByteSize;
 use rustic_core::repofile::FileType;
 use rustic_core::{
     ConfigOptions, Credentials, KeyOptions, ReadBackend, RepositoryBackends, RepositoryOptions,
     WriteBackend,
 };
-use bytesize::ByteSize;
 
 use crate::gate::Gate;
 use crate::{Chunks, Error, Secrets};

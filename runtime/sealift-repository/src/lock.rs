@@ -135,7 +135,9 @@ fn holders(folder: &Path, key: &str) -> Vec<String> {
             }
             Err(_) => {
                 let mut holder = String::new();
-                if Read::by_ref(&mut file).take(256).read_to_string(&mut holder).is_ok() && !holder.is_empty() {
+                if Read::by_ref(&mut file).take(256).read_to_string(&mut holder).is_ok()
+                    && !holder.is_empty()
+                {
                     holders.push(holder);
                 }
             }

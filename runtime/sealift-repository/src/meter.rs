@@ -98,8 +98,10 @@ impl Read for Meter {
             if let Some(size) = self.size
                 && self.read != size
             {
-                return Err(self
-                    .wrong_size(format!("it was announced with {size} bytes and ended after {}", self.read)));
+                return Err(self.wrong_size(format!(
+                    "it was announced with {size} bytes and ended after {}",
+                    self.read
+                )));
             }
             self.outcome.set(Ok(FileReceipt {
                 path: self.artifact.clone(),
@@ -109,14 +111,18 @@ impl Read for Meter {
             return Ok(0);
         }
         let Some(bytes) = buffer.get(..count) else {
-            return Err(self.wrong_size("its reader claims more bytes than there was room for".to_owned()));
+            return Err(
+                self.wrong_size("its reader claims more bytes than there was room for".to_owned())
+            );
         };
         self.hasher.update(bytes);
         self.read += count as u64;
         if let Some(size) = self.size
             && self.read > size
         {
-            return Err(self.wrong_size(format!("it was announced with {size} bytes and is larger")));
+            return Err(
+                self.wrong_size(format!("it was announced with {size} bytes and is larger"))
+            );
         }
         Ok(count)
     }
@@ -128,7 +134,10 @@ mod tests {
 
     use super::*;
 
-    fn read_all(size: Option<u64>, bytes: &'static [u8]) -> (io::Result<u64>, Result<FileReceipt, Error>) {
+    fn read_all(
+        size: Option<u64>,
+        bytes: &'static [u8],
+    ) -> (io::Result<u64>, Result<FileReceipt, Error>) {
         let (mut meter, outcome) = Meter::new("a", size, Box::new(bytes), CancelFlag::new());
         let copied = io::copy(&mut meter, &mut io::sink());
         (copied, outcome.receipt("a"))
@@ -171,5 +180,17 @@ mod tests {
         cancel.cancel();
         meter.read(&mut [0; 3]).unwrap_err();
         assert!(matches!(outcome.receipt("a"), Err(Error::Cancelled { .. })));
+    }
+
+    #[test]
+    fn tmp_speed() {
+        let bytes = vec![7_u8; 256 << 20];
+        let t = std::time::Instant::now();
+        let (meter, _o) =
+            Meter::new("a", Some(256 << 20), Box::new(io::Cursor::new(bytes)), CancelFlag::new());
+        let mut r = std::io::BufReader::with_capacity(256 << 10, meter);
+        let mut buf = [0_u8; 4096];
+        while r.read(&mut buf).unwrap() > 0 {}
+        println!("SPEED {:?} per 256 MiB", t.elapsed());
     }
 }

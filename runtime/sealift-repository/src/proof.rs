@@ -61,7 +61,8 @@ pub(crate) fn prove(
             let sorted = tree.nodes.is_sorted_by(|one, two| one.name < two.name);
             let intact = tree.serialize().is_ok_and(|(_, serialized)| serialized == *id);
             if !sorted || !intact {
-                flaw = Some(format!("tree {} is not stored as it was written", id.to_hex().as_str()));
+                flaw =
+                    Some(format!("tree {} is not stored as it was written", id.to_hex().as_str()));
             }
         })?;
         Ok(())
@@ -92,9 +93,9 @@ pub(crate) fn prove(
                     |cause: String| Error::NotProven { artifact: receipt.path.clone(), cause };
                 let mut stored = 0;
                 for id in node.content.iter().flatten() {
-                    let entry = engine
-                        .get_index_entry(id)
-                        .map_err(|_| refuse(format!("blob {} is in no index", id.to_hex().as_str())))?;
+                    let entry = engine.get_index_entry(id).map_err(|_| {
+                        refuse(format!("blob {} is in no index", id.to_hex().as_str()))
+                    })?;
                     in_a_pack(*entry.pack, "a part of it").map_err(refuse)?;
                     stored += u64::from(entry.data_length());
                 }

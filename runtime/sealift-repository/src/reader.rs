@@ -62,9 +62,8 @@ impl Repository {
         let gate = self.shut_gate();
         let engine = self.engine(&gate)?;
         let engine = gate.run("reading the index", || engine.to_indexed())?;
-        let found = gate.run("reading the snapshot's folders", || {
-            walk(&engine, snapshot.tree, |_, _| {})
-        })?;
+        let found =
+            gate.run("reading the snapshot's folders", || walk(&engine, snapshot.tree, |_, _| {}))?;
         let root = if folders.is_empty() {
             String::new()
         } else {
@@ -99,7 +98,8 @@ impl Repository {
                 .iter()
                 .map(|blob| engine.get_index_entry(blob).ok().map(|at| u64::from(at.data_length())))
                 .sum();
-            let size = if kind == EntryKind::File { stored.unwrap_or(entry.node.meta.size) } else { 0 };
+            let size =
+                if kind == EntryKind::File { stored.unwrap_or(entry.node.meta.size) } else { 0 };
             if kind == EntryKind::File {
                 contents.insert(path.to_owned(), blobs);
             }
@@ -155,7 +155,9 @@ impl SnapshotReader {
 
 impl std::fmt::Debug for SnapshotReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SnapshotReader").field("snapshot", &self.0.snapshot.id).finish_non_exhaustive()
+        f.debug_struct("SnapshotReader")
+            .field("snapshot", &self.0.snapshot.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,7 +56,7 @@ impl Repository {
     /// The place is not empty, or the storage failed. Nothing that is there is ever overwritten.
     pub fn init(location: &Location, secrets: &Secrets, options: Options) -> Result<Self, Error> {
         let storage = storage::connect(location, secrets, &options)?;
-        storage::refuse_foreign(location)?;
+        storage::refuse_foreign(location, secrets, &options)?;
         Self::init_on(storage, secrets.clone(), options)
     }
 
@@ -154,7 +154,6 @@ impl Repository {
     pub fn id(&self) -> String {
         self.0.config.id.to_hex().as_str().to_owned()
     }
-
 
     pub(crate) fn options(&self) -> &Options {
         &self.0.options

@@ -15,7 +15,10 @@ pub(crate) enum Count {
     /// The newest this many; 0 = no rule.
     Newest(u32),
     /// All.
-    #[cfg_attr(not(test), expect(dead_code, reason = "manifests cannot ask for it, restic's cases do"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "manifests cannot ask for it, restic's cases do")
+    )]
     All,
 }
 
@@ -46,7 +49,8 @@ impl Period {
     /// The bucket a snapshot falls into; `nth` tells snapshots apart.
     fn bucket(self, time: &Zoned, nth: usize) -> i64 {
         let date: Date = time.date();
-        let (year, month, day) = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+        let (year, month, day) =
+            (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
         match self {
             Self::Last => nth as i64,
             Self::Hour => ((year * 100 + month) * 100 + day) * 100 + i64::from(time.hour()),
@@ -118,7 +122,9 @@ fn apply(
     let mut verdicts = vec![Vec::new(); subjects.len()];
     let mut order: Vec<usize> = (0..subjects.len()).filter(|nth| counted(*nth)).collect();
     // Newest first; of equal times the one that came later in the list, so that it is defined.
-    order.sort_by_key(|nth| std::cmp::Reverse((subjects.get(*nth).map(|s| s.time.timestamp()), *nth)));
+    order.sort_by_key(|nth| {
+        std::cmp::Reverse((subjects.get(*nth).map(|s| s.time.timestamp()), *nth))
+    });
     // Spans count from the newest snapshot that is not in the future.
     let latest = order
         .iter()

@@ -33,7 +33,9 @@ pub enum SecretsError {
         key: &'static str,
     },
     /// Not a certificate.
-    #[error("key CA_CERT_DATA of the storage Secret holds no PEM certificate (-----BEGIN CERTIFICATE-----)")]
+    #[error(
+        "key CA_CERT_DATA of the storage Secret holds no PEM certificate (-----BEGIN CERTIFICATE-----)"
+    )]
     NoCertificate,
 }
 
@@ -84,17 +86,14 @@ impl Secrets {
                     .map_err(|_| SecretsError::NotText { key }),
             }
         };
-        let login = |user_key: &'static str, password_key: &'static str| {
-            match (text(user_key)?, text(password_key)?) {
-                (Some(user), Some(password)) => Ok(Some(Login { user, password })),
-                (None, None) => Ok(None),
-                (Some(_), None) => {
-                    Err(SecretsError::Half { present: user_key, missing: password_key })
-                }
-                (None, Some(_)) => {
-                    Err(SecretsError::Half { present: password_key, missing: user_key })
-                }
-            }
+        let login = |user_key: &'static str, password_key: &'static str| match (
+            text(user_key)?,
+            text(password_key)?,
+        ) {
+            (Some(user), Some(password)) => Ok(Some(Login { user, password })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(SecretsError::Half { present: user_key, missing: password_key }),
+            (None, Some(_)) => Err(SecretsError::Half { present: password_key, missing: user_key }),
         };
         let ca_pem = text("CA_CERT_DATA")?.map(|pem| pem.to_string());
         if ca_pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {

@@ -37,7 +37,9 @@ fn choose(
     }
     let of_host: Vec<SnapshotInfo> = snapshots
         .into_iter()
-        .filter(|snapshot| selection.hostname.as_ref().is_none_or(|host| *host == snapshot.hostname))
+        .filter(|snapshot| {
+            selection.hostname.as_ref().is_none_or(|host| *host == snapshot.hostname)
+        })
         .collect();
     if let Some(tagged) =
         of_host.iter().rfind(|snapshot| snapshot.tags.contains(&selection.target_tag))
@@ -59,7 +61,11 @@ fn choose(
             reason: format!(
                 "no snapshot has the tag {}{} or, untagged, the path {}",
                 selection.target_tag,
-                selection.hostname.as_ref().map(|host| format!(" of host {host}")).unwrap_or_default(),
+                selection
+                    .hostname
+                    .as_ref()
+                    .map(|host| format!(" of host {host}"))
+                    .unwrap_or_default(),
                 selection.paths.join(" or ")
             ),
         }),
@@ -69,10 +75,7 @@ fn choose(
         }),
         _ => Err(Error::Invalid {
             subject: "snapshot latest".to_owned(),
-            reason: format!(
-                "it is ambiguous, name one of: {}",
-                candidates(groups.values())
-            ),
+            reason: format!("it is ambiguous, name one of: {}", candidates(groups.values())),
         }),
     }
 }
@@ -82,7 +85,9 @@ fn find(snapshots: Vec<SnapshotInfo>, id: &str) -> Result<SnapshotInfo, Error> {
         |reason: String| Err(Error::Invalid { subject: format!("snapshot {id:?}"), reason });
     let wanted = id.to_ascii_lowercase();
     if wanted.is_empty() || !wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return refuse("it must be latest or the beginning of an identifier, hexadecimal".to_owned());
+        return refuse(
+            "it must be latest or the beginning of an identifier, hexadecimal".to_owned(),
+        );
     }
     let mut fitting: Vec<SnapshotInfo> =
         snapshots.into_iter().filter(|snapshot| snapshot.id.starts_with(&wanted)).collect();
@@ -141,7 +146,10 @@ mod tests {
             snapshot: "latest".to_owned(),
             hostname: hostname.map(str::to_owned),
             target_tag: "sealift.target=AppBinding/demo/vault".to_owned(),
-            paths: vec!["/stash-interim-volume/data".to_owned(), "/stash-tmp/stash-interim-volume/data".to_owned()],
+            paths: vec![
+                "/stash-interim-volume/data".to_owned(),
+                "/stash-tmp/stash-interim-volume/data".to_owned(),
+            ],
         }
     }
 
@@ -151,9 +159,27 @@ mod tests {
     fn latest_is_the_newest_of_this_target_though_another_is_newer() {
         let chosen = choose(
             vec![
-                snapshot("aa", "2026-11-01T00:00:00Z", "host-0", PATH, Some("sealift.target=AppBinding/demo/vault")),
-                snapshot("bb", "2026-11-02T00:00:00Z", "host-0", PATH, Some("sealift.target=AppBinding/demo/vault")),
-                snapshot("cc", "2026-11-03T00:00:00Z", "host-0", PATH, Some("sealift.target=AppBinding/demo/other")),
+                snapshot(
+                    "aa",
+                    "2026-11-01T00:00:00Z",
+                    "host-0",
+                    PATH,
+                    Some("sealift.target=AppBinding/demo/vault"),
+                ),
+                snapshot(
+                    "bb",
+                    "2026-11-02T00:00:00Z",
+                    "host-0",
+                    PATH,
+                    Some("sealift.target=AppBinding/demo/vault"),
+                ),
+                snapshot(
+                    "cc",
+                    "2026-11-03T00:00:00Z",
+                    "host-0",
+                    PATH,
+                    Some("sealift.target=AppBinding/demo/other"),
+                ),
                 snapshot("dd", "2026-11-04T00:00:00Z", "host-0", PATH, None),
             ],
             &latest(None),
@@ -166,9 +192,21 @@ mod tests {
     fn untagged_snapshots_of_the_original_are_found_by_host_and_either_path() {
         let snapshots = vec![
             snapshot("aa", "2026-11-01T00:00:00Z", "host-0", PATH, None),
-            snapshot("bb", "2026-11-02T00:00:00Z", "host-0", "/stash-tmp/stash-interim-volume/data", None),
+            snapshot(
+                "bb",
+                "2026-11-02T00:00:00Z",
+                "host-0",
+                "/stash-tmp/stash-interim-volume/data",
+                None,
+            ),
             snapshot("cc", "2026-11-03T00:00:00Z", "host-0", "/elsewhere", None),
-            snapshot("dd", "2026-11-03T00:00:00Z", "host-0", PATH, Some("sealift.target=AppBinding/demo/other")),
+            snapshot(
+                "dd",
+                "2026-11-03T00:00:00Z",
+                "host-0",
+                PATH,
+                Some("sealift.target=AppBinding/demo/other"),
+            ),
         ];
         assert!(choose(snapshots, &latest(Some("host-0"))).unwrap().id.starts_with("bb"));
     }

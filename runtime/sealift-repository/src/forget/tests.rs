@@ -145,8 +145,7 @@ fn every_recorded_policy_keeps_what_restic_keeps() {
         }
         let mut removed: Vec<&str> = report.removed.iter().map(|id| labels[id.as_str()]).collect();
         removed.sort_unstable();
-        let mut expected: Vec<&str> =
-            case.removed.iter().flatten().map(String::as_str).collect();
+        let mut expected: Vec<&str> = case.removed.iter().flatten().map(String::as_str).collect();
         expected.sort_unstable();
         let kept = case.kept.iter().flatten().count() as u64;
         // For equal times only the count is defined.
@@ -172,8 +171,12 @@ fn last(count: u32) -> Rules {
 
 #[test]
 fn a_snapshot_from_a_wrong_clock_is_kept_and_pushes_nothing_out() {
-    let snapshots =
-        history(&["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z", "2026-11-20T01:00:00Z", "2031-01-01T01:00:00Z"]);
+    let snapshots = history(&[
+        "2026-11-18T01:00:00Z",
+        "2026-11-19T01:00:00Z",
+        "2026-11-20T01:00:00Z",
+        "2031-01-01T01:00:00Z",
+    ]);
     let now = "2026-11-20T02:00:00Z".parse().unwrap();
     let report = plan(&snapshots, &last(1), now).unwrap();
     assert_eq!(report.in_future, [snapshots[3].id.clone()]);
@@ -226,8 +229,12 @@ fn only_the_users_tags_count() {
 fn what_rustic_marked_to_be_kept_stays() {
     let snapshots: Vec<SnapshotInfo> = [
         DeleteOption::Never,
-        DeleteOption::After("2027-01-01T00:00:00Z".parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC)),
-        DeleteOption::After("2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC)),
+        DeleteOption::After(
+            "2027-01-01T00:00:00Z".parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC),
+        ),
+        DeleteOption::After(
+            "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC),
+        ),
         DeleteOption::NotSet,
         DeleteOption::NotSet,
     ]

@@ -7,13 +7,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustic_backend::LocalBackend;
-use rustic_core::{
-    BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend,
-};
+use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 
+use super::{OURS, failed};
 use crate::Error;
 
 /// A repository in a folder.
@@ -51,13 +51,10 @@ impl Folder {
     }
 
     fn list_into(&self, folder: &Path, depth: u8, found: &mut Vec<(Id, u32)>) -> RusticResult<()> {
-        let failed = |path: &Path, error: io::Error| {
-            RusticError::new(ErrorKind::Backend, format!("{}: {error}", path.display()))
-        };
-        for entry in fs::read_dir(folder).map_err(|error| failed(folder, error))? {
-            let entry = entry.map_err(|error| failed(folder, error))?;
+        for entry in fs::read_dir(folder).map_err(|error| at(folder, &error))? {
+            let entry = entry.map_err(|error| at(folder, &error))?;
             let path = entry.path();
-            let kind = entry.file_type().map_err(|error| failed(&path, error))?;
+            let kind = entry.file_type().map_err(|error| at(&path, &error))?;
             if kind.is_dir() && depth > 0 {
                 self.list_into(&path, depth - 1, found)?;
                 continue;
@@ -71,13 +68,13 @@ impl Folder {
                 Ok(metadata) => metadata.len(),
                 // Removed since the folder was read, by a restic that is pruning.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(failed(&path, error)),
+                Err(error) => return Err(at(&path, &error)),
             };
             let size = u32::try_from(size).map_err(|_| {
-                RusticError::new(
-                    ErrorKind::Backend,
-                    format!("{}: {size} bytes are more than a repository's file can have", path.display()),
-                )
+                failed(format!(
+                    "{}: {size} bytes are more than a repository's file can have",
+                    path.display()
+                ))
             })?;
             found.push((id, size));
         }
@@ -85,40 +82,29 @@ impl Folder {
     }
 }
 
-/// What restic and rustic put into a repository's folder, and what a file system does.
-const OURS: [&str; 7] = ["config", "data", "index", "keys", "locks", "snapshots", "lost+found"];
+fn at(path: &Path, error: &io::Error) -> Box<RusticError> {
+    failed(format!("{}: {error}", path.display()))
+}
 
-/// Refuses a folder that holds anything but a repository's.
-pub(super) fn refuse_foreign(path: &str) -> Result<(), Error> {
+/// What lies in the folder and is no repository's.
+pub(super) fn foreign(path: &str) -> Result<Vec<String>, Error> {
+    let failed = |source: io::Error| Error::File {
+        operation: format!("looking into the repository folder {path}"),
+        source: Arc::new(source),
+    };
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(Error::File {
-                operation: format!("looking into the repository folder {path}"),
-                source: std::sync::Arc::new(error),
-            });
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
     };
     let mut foreign = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| Error::File {
-            operation: format!("looking into the repository folder {path}"),
-            source: std::sync::Arc::new(error),
-        })?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
         if !OURS.contains(&name.as_str()) {
             foreign.push(name);
         }
     }
-    foreign.sort();
-    match foreign.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::Foreign {
-            location: path.to_owned(),
-            found: format!("{} other files or folders, such as {first:?}", foreign.len()),
-        }),
-    }
+    Ok(foreign)
 }
 
 impl ReadBackend for Folder {
@@ -127,15 +113,14 @@ impl ReadBackend for Folder {
     }
 
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
-        let failed = |path: &Path, error: io::Error| {
-            RusticError::new(ErrorKind::Backend, format!("{}: {error}", path.display()))
-        };
         if tpe == FileType::Config {
             let path = self.root.join("config");
             return match fs::metadata(&path) {
-                Ok(metadata) => Ok(vec![(Id::default(), u32::try_from(metadata.len()).unwrap_or(u32::MAX))]),
+                Ok(metadata) => {
+                    Ok(vec![(Id::default(), u32::try_from(metadata.len()).unwrap_or(u32::MAX))])
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-                Err(error) => Err(failed(&path, error)),
+                Err(error) => Err(at(&path, &error)),
             };
         }
         // A folder that is missing is an error too: a volume that went away looks like that.
@@ -180,9 +165,7 @@ impl WriteBackend for Folder {
         self.files.write_bytes(tpe, id, cacheable, content)?;
         let path = self.file(tpe, id);
         let folder = path.parent().unwrap_or(&self.root);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| {
-            RusticError::new(ErrorKind::Backend, format!("{}: {error}", folder.display()))
-        })
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
     }
 
     fn remove(&self, tpe: FileType, id: &Id, cacheable: bool) -> RusticResult<()> {

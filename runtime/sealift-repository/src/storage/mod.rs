@@ -1,33 +1,66 @@
 //! Where a repository lies: a folder, a REST server, an S3 bucket.
 //!
 //! Each storage is rustic_core's `WriteBackend`. What they have in common here and not in
-//! rustic's own: a list that could not be read to its end is an error, never a shorter list.
+//! rustic's own: a list that could not be read to its end is an error, never a shorter list, and
+//! a config file that could not be looked for is an error, never a missing one.
 
 mod local;
+mod rest;
+mod s3;
+mod window;
 
 use std::sync::Arc;
 
-use rustic_core::WriteBackend;
+use rustic_core::{ErrorKind, RusticError, WriteBackend};
 use sealift_core::plan::Location;
 
 use crate::{Error, Options, Secrets};
 
-/// Connects to where the repository is, or is to be.
+/// Connects to where the repository is, or is to be. Nothing is asked of it yet.
 pub(crate) fn connect(
     location: &Location,
     secrets: &Secrets,
     options: &Options,
 ) -> Result<Arc<dyn WriteBackend>, Error> {
-    match location {
-        Location::Local { path } => Ok(Arc::new(local::Folder::new(path)?)),
-        _ => Err(Error::Invalid { subject: "x".into(), reason: format!("{secrets:?}{options:?}") }),
-    }
+    Ok(match location {
+        Location::Local { path } => Arc::new(local::Folder::new(path)?),
+        Location::Rest { url } => {
+            Arc::new(window::Window::new(rest::Server::new(url, secrets, options)?))
+        }
+        Location::S3 { .. } => {
+            Arc::new(window::Window::new(s3::Bucket::new(location, secrets, options)?))
+        }
+    })
 }
 
 /// Refuses to make a repository where something else lies.
-pub(crate) fn refuse_foreign(location: &Location) -> Result<(), Error> {
-    match location {
-        Location::Local { path } => local::refuse_foreign(path),
-        Location::S3 { .. } | Location::Rest { .. } => Ok(()),
+pub(crate) fn refuse_foreign(
+    location: &Location,
+    secrets: &Secrets,
+    options: &Options,
+) -> Result<(), Error> {
+    let (place, mut foreign) = match location {
+        Location::Local { path } => (path.clone(), local::foreign(path)?),
+        Location::S3 { bucket, prefix, .. } => (
+            format!("s3 bucket {bucket}, prefix {prefix:?}"),
+            s3::Bucket::new(location, secrets, options)?.foreign()?,
+        ),
+        // The protocol shows nothing but a repository's own files.
+        Location::Rest { .. } => return Ok(()),
+    };
+    foreign.sort();
+    match foreign.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::Foreign {
+            location: place,
+            found: format!("{} other files or folders, such as {first:?}", foreign.len()),
+        }),
     }
+}
+
+/// What restic and rustic put into a repository, and what a file system does by itself.
+const OURS: [&str; 7] = ["config", "data", "index", "keys", "locks", "snapshots", "lost+found"];
+
+fn failed(detail: impl Into<String>) -> Box<RusticError> {
+    RusticError::new(ErrorKind::Backend, detail.into())
 }

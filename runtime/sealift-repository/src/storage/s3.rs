@@ -1,0 +1,320 @@
+//! A repository in an S3 bucket.
+//!
+//! On `object_store`, whose lists end in an error when a page of them fails (rustic's own S3
+//! leaves out what failed, and prune then removes data in use). The keys are those of the storage
+//! Secret; the environment and the machine's metadata service are never asked. Names are
+//! restic's: `<prefix>/data/ab/abcd…`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, PutPayload, RetryConfig,
+};
+use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBackend};
+use sealift_core::plan::Location;
+use tokio::runtime::Runtime;
+
+use super::{OURS, failed};
+use crate::{Error, Options, Secrets};
+
+/// A repository in a bucket.
+pub(super) struct Bucket {
+    store: AmazonS3,
+    prefix: Path,
+    place: String,
+    /// Taken on drop, which must not wait.
+    runtime: Option<Runtime>,
+}
+
+impl Bucket {
+    /// Where a [`Location::S3`] says.
+    pub(super) fn new(
+        location: &Location,
+        secrets: &Secrets,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let invalid = |subject: &str, reason: String| Error::Invalid {
+            subject: format!("S3 {subject}"),
+            reason: secrets.redact(&reason),
+        };
+        let Location::S3 { endpoint, bucket, prefix, region, insecure_tls } = location else {
+            return Err(invalid("location", "it is another kind of storage".to_owned()));
+        };
+        let endpoint =
+            endpoint_url(endpoint, region).map_err(|reason| invalid("endpoint", reason))?;
+        if bucket.is_empty() || bucket.contains('/') {
+            return Err(invalid("bucket", format!("{bucket:?} is no name of a bucket")));
+        }
+        let prefix = Path::parse(prefix.trim_matches('/'))
+            .map_err(|error| invalid("prefix", error.to_string()))?;
+        let mut client = ClientOptions::new()
+            .with_timeout(options.request_timeout)
+            .with_connect_timeout(Duration::from_secs(20).min(options.request_timeout))
+            .with_allow_http(endpoint.starts_with("http://"))
+            .with_allow_invalid_certificates(*insecure_tls);
+        if let Some(pem) = &secrets.ca_pem {
+            let certificates = Certificate::from_pem_bundle(pem.as_bytes())
+                .map_err(|error| invalid("CA_CERT_DATA", error.to_string()))?;
+            for certificate in certificates {
+                client = client.with_root_certificate(certificate);
+            }
+        }
+        let place = format!("s3:{endpoint}/{bucket}/{prefix}");
+        let builder = AmazonS3Builder::new()
+            .with_endpoint(endpoint)
+            .with_bucket_name(bucket)
+            .with_region(if region.is_empty() { "us-east-1" } else { region })
+            // As restic does; every S3 server understands it, not all understand the other.
+            .with_virtual_hosted_style_request(false)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_client_options(client)
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig::default(),
+                max_retries: 5,
+                retry_timeout: options.request_timeout,
+            });
+        let builder = match &secrets.s3 {
+            Some(login) => builder
+                .with_access_key_id(login.user.as_str())
+                .with_secret_access_key(login.password.as_str()),
+            // Otherwise object_store would look for a metadata service.
+            None => builder.with_skip_signature(true),
+        };
+        let store = builder.build().map_err(|error| invalid("location", error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("sealift-s3")
+            .enable_all()
+            .build()
+            .map_err(|source| Error::File {
+                operation: "starting the S3 client".to_owned(),
+                source: Arc::new(source),
+            })?;
+        Ok(Self { store, prefix, place, runtime: Some(runtime) })
+    }
+
+    /// What lies under the prefix and is no repository's. At the root of a bucket other prefixes
+    /// are other people's rooms, and nothing is foreign.
+    pub(super) fn foreign(&self) -> Result<Vec<String>, Error> {
+        if self.prefix.as_ref().is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed =
+            self.wait(self.store.list_with_delimiter(Some(&self.prefix))).map_err(|error| {
+                Error::Storage {
+                    operation: "looking into the bucket",
+                    source: crate::StorageError::Failed {
+                        operation: "list",
+                        object: self.place.clone(),
+                        detail: crate::error::one_line(&error),
+                    },
+                }
+            })?;
+        Ok(listed
+            .common_prefixes
+            .iter()
+            .chain(listed.objects.iter().map(|object| &object.location))
+            .filter_map(|path| path.filename())
+            .filter(|name| !OURS.contains(name))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, object_store::Error>>,
+    ) -> RusticResult<T> {
+        let Some(runtime) = &self.runtime else {
+            return Err(failed("the S3 client has ended"));
+        };
+        runtime.block_on(work).map_err(|error| failed(chain(&error)))
+    }
+
+    fn key(&self, tpe: FileType, id: &Id) -> Path {
+        let hex = id.to_hex();
+        match tpe {
+            FileType::Config => self.prefix.clone().join("config"),
+            FileType::Pack => {
+                let folder: String = hex.chars().take(2).collect();
+                self.prefix.clone().join("data").join(folder).join(hex.as_str())
+            }
+            _ => self.prefix.clone().join(tpe.dirname()).join(hex.as_str()),
+        }
+    }
+
+    async fn put(
+        &self,
+        tpe: FileType,
+        id: &Id,
+        content: &BytesList,
+    ) -> Result<(), object_store::Error> {
+        let key = self.key(tpe, id);
+        let payload = || PutPayload::from_iter(content.slice().iter().cloned());
+        if !matches!(tpe, FileType::Config | FileType::Snapshot | FileType::Key) {
+            return self.store.put(&key, payload()).await.map(drop);
+        }
+        // What makes or ends a repository must not replace anything.
+        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&key, payload(), create).await {
+            Err(error @ object_store::Error::AlreadyExists { .. }) => {
+                // A request that was repeated after its answer got lost finds itself.
+                let there = self.store.get(&key).await?.bytes().await?;
+                let ours: Vec<u8> = content.slice().concat();
+                if there == ours { Ok(()) } else { Err(error) }
+            }
+            Err(object_store::Error::NotImplemented { .. }) => {
+                self.store.put(&key, payload()).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        // Waiting here would panic where a repository is dropped by asynchronous code.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The endpoint of a manifest as a URL: https unless it says otherwise, and the region's own for
+/// Amazon's general name.
+fn endpoint_url(endpoint: &str, region: &str) -> Result<String, String> {
+    let text =
+        if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
+    let url = url::Url::parse(&text).map_err(|error| error.to_string())?;
+    let host = url.host_str().unwrap_or_default();
+    if !matches!(url.scheme(), "http" | "https") || host.is_empty() {
+        return Err("it must be a host, or http:// or https:// and a host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "it must not hold a user or a password; keys belong into the storage Secret".to_owned()
+        );
+    }
+    if host == "s3.amazonaws.com" && !region.is_empty() {
+        return Ok(format!("{}://s3.{region}.amazonaws.com", url.scheme()));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// The error and its causes, without those that repeat.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl ReadBackend for Bucket {
+    fn location(&self) -> String {
+        self.place.clone()
+    }
+
+    fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
+        let size = |size: u64, key: &Path| {
+            u32::try_from(size).map_err(|_| {
+                failed(format!("{key}: {size} bytes are more than a repository's file can have"))
+            })
+        };
+        if tpe == FileType::Config {
+            let key = self.key(tpe, &Id::default());
+            let head = self.wait(async {
+                match self.store.head(&key).await {
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    other => other.map(Some),
+                }
+            })?;
+            return head
+                .map(|head| Ok((Id::default(), size(head.size, &key)?)))
+                .into_iter()
+                .collect();
+        }
+        let folder = self.prefix.clone().join(tpe.dirname());
+        // The first page that fails ends the list with its error.
+        let objects: Vec<_> = self.wait(self.store.list(Some(&folder)).boxed().try_collect())?;
+        objects
+            .into_iter()
+            .filter_map(|object| {
+                let id: Id = object.location.filename()?.parse().ok()?;
+                Some((id, object))
+            })
+            .map(|(id, object)| Ok((id, size(object.size, &object.location)?)))
+            .collect()
+    }
+
+    fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
+        let key = self.key(tpe, id);
+        self.wait(async { self.store.get(&key).await?.bytes().await })
+    }
+
+    fn read_partial(
+        &self,
+        tpe: FileType,
+        id: &Id,
+        _cacheable: bool,
+        offset: u32,
+        length: u32,
+    ) -> RusticResult<Bytes> {
+        let key = self.key(tpe, id);
+        let range = u64::from(offset)..u64::from(offset) + u64::from(length);
+        self.wait(async {
+            let options = GetOptions::default().with_range(Some(range));
+            self.store.get_opts(&key, options).await?.bytes().await
+        })
+    }
+
+    fn warmup_path(&self, tpe: FileType, id: &Id) -> String {
+        self.key(tpe, id).to_string()
+    }
+}
+
+impl WriteBackend for Bucket {
+    fn write_bytes(
+        &self,
+        tpe: FileType,
+        id: &Id,
+        _cacheable: bool,
+        content: BytesList,
+    ) -> RusticResult<()> {
+        self.wait(self.put(tpe, id, &content))
+    }
+
+    fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
+        let key = self.key(tpe, id);
+        self.wait(self.store.delete(&key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint_url;
+
+    #[test]
+    fn an_endpoint_is_https_unless_it_says_otherwise() {
+        let url = |endpoint, region| endpoint_url(endpoint, region);
+        assert_eq!(url("minio.demo:9000", ""), Ok("https://minio.demo:9000".to_owned()));
+        assert_eq!(url("http://127.0.0.1:7070/", ""), Ok("http://127.0.0.1:7070".to_owned()));
+        assert_eq!(
+            url("s3.amazonaws.com", "eu-central-1"),
+            Ok("https://s3.eu-central-1.amazonaws.com".to_owned())
+        );
+        assert!(url("ftp://x", "").is_err());
+        assert!(url("https://user:secret@host", "").is_err_and(|text| !text.contains("secret")));
+    }
+}

@@ -1,0 +1,378 @@
+//! Repositories in a folder: what is refused, what is found again, what is left.
+
+use std::io::Read;
+
+use jiff::ToSpan;
+use sealift_core::plan::{Location, Retention, SnapshotSelection};
+use sealift_repository::{
+    EntryKind, Error, ErrorClass, FileExpectation, Options, Repository, Secrets,
+};
+
+use crate::support::{
+    FOLDER, PASSWORD, Place, at, backup, boxed, expects, identity, noise, read, small,
+};
+
+fn secrets() -> Secrets {
+    Secrets::new(PASSWORD)
+}
+
+#[test]
+fn what_was_stored_is_read_back_with_names_sizes_and_identity() {
+    let place = Place::new();
+    let repository = place.init();
+    let snap = noise(1, 3 << 20);
+    let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    draft.add_tag("gold").unwrap();
+    draft.set_label("nightly").unwrap();
+    // Large, small, large, nested and unsorted: three passes and a merge.
+    let receipts = vec![
+        draft.add("z-last.bin", Some(2 << 20), boxed(&noise(2, 2 << 20))).unwrap(),
+        draft.add("k8s.demo.vault-root-token", Some(7), boxed(b"\"token\"")).unwrap(),
+        draft.add("deep/er/empty", Some(0), boxed(b"")).unwrap(),
+        draft.add("backup.snap", Some(3 << 20), boxed(&snap)).unwrap(),
+        draft.add("deep/a", Some(1), boxed(b"a")).unwrap(),
+        draft.add("unknown", None, boxed(b"of unknown size")).unwrap(),
+    ];
+    let committed = draft.commit(&expects(&receipts)).unwrap();
+    assert_eq!(committed.statistics.files_total, 6);
+    assert_eq!(committed.statistics.files_new, 6);
+    assert_eq!(committed.statistics.total_bytes, (5 << 20) + 7 + 1 + 15);
+    assert!(committed.statistics.uploaded_bytes > 5 << 20);
+
+    let snapshot = &repository.snapshots().unwrap()[0];
+    assert_eq!(snapshot.id, committed.snapshot.id);
+    assert_eq!(snapshot.hostname, "host-0");
+    assert_eq!(snapshot.paths, [FOLDER]);
+    assert_eq!(snapshot.tags, ["gold", "sealift.target=AppBinding/demo/vault"]);
+    assert_eq!(snapshot.label.as_deref(), Some("nightly"));
+    assert_eq!(snapshot.description.as_deref(), Some("vault-snapshot sha256:1234"));
+    assert_eq!(snapshot.time.timestamp(), at("2026-11-20T01:00:00Z"));
+    assert_eq!(snapshot.summary.unwrap().files, 6);
+
+    let reader = repository
+        .reader(
+            &snapshot.id[..8],
+            &["/stash-tmp/stash-interim-volume/data".to_owned(), FOLDER.to_owned()],
+        )
+        .unwrap();
+    let entries: Vec<(&str, EntryKind, u64)> = reader
+        .entries()
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.kind, entry.size))
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            ("backup.snap", EntryKind::File, 3 << 20),
+            ("deep", EntryKind::Dir, 0),
+            ("deep/a", EntryKind::File, 1),
+            ("deep/er", EntryKind::Dir, 0),
+            ("deep/er/empty", EntryKind::File, 0),
+            ("k8s.demo.vault-root-token", EntryKind::File, 7),
+            ("unknown", EntryKind::File, 15),
+            ("z-last.bin", EntryKind::File, 2 << 20),
+        ]
+    );
+    assert_eq!(read(&repository, &snapshot.id, "backup.snap").unwrap(), snap);
+    assert_eq!(read(&repository, &snapshot.id, "deep/er/empty").unwrap(), b"");
+    assert!(repository.check(true).unwrap().ok());
+}
+
+#[test]
+fn a_second_snapshot_of_little_changed_data_costs_little_and_says_what_changed() {
+    let place = Place::new();
+    let repository = place.init();
+    let mut bytes = noise(3, 8 << 20);
+    let before: &[(&str, &[u8])] = &[("backup.snap", &bytes), ("same", b"same"), ("gone", b"gone")];
+    backup(&repository, "2026-11-20T01:00:00Z", before).unwrap();
+    bytes[4 << 20] ^= 0xff;
+    let after: &[(&str, &[u8])] = &[("backup.snap", &bytes), ("same", b"same"), ("new", b"new")];
+    let committed = backup(&repository, "2026-11-20T02:00:00Z", after).unwrap();
+    let statistics = committed.statistics;
+    assert!(statistics.uploaded_bytes < 400_000, "{statistics:?}");
+    assert_eq!(
+        (statistics.files_new, statistics.files_modified, statistics.files_unmodified),
+        (1, 1, 1)
+    );
+}
+
+#[test]
+fn what_the_producer_did_not_finish_is_not_committed() {
+    let place = Place::new();
+    let repository = place.init();
+    let refused = |expected: &dyn Fn(FileExpectation) -> Vec<FileExpectation>| {
+        let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+        let receipt = draft.add("a", Some(3), boxed(b"abc")).unwrap();
+        let right = expects(&[receipt]).remove(0);
+        draft.commit(&expected(right)).unwrap_err().to_string()
+    };
+    let text = refused(&|_| Vec::new());
+    assert_eq!(
+        text,
+        "artifact a is not proven complete, no snapshot was made: it was stored, but no producer finished it"
+    );
+    let text = refused(&|right| vec![FileExpectation { size: 4, ..right }]);
+    assert!(text.contains("its producer finished 4 bytes, 3 were stored"), "{text}");
+    let text = refused(&|right| vec![FileExpectation { sha256: Some([0; 32]), ..right }]);
+    assert!(text.contains("its producer finished bytes with SHA-256 0000"), "{text}");
+    let text =
+        refused(&|right| vec![right.clone(), FileExpectation { path: "b".to_owned(), ..right }]);
+    assert!(text.contains("artifact b") && text.contains("never stored"), "{text}");
+    let text = refused(&|right| vec![right.clone(), right]);
+    assert!(text.contains("expected twice"), "{text}");
+    assert!(repository.snapshots().unwrap().is_empty());
+
+    let draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    let error = draft.commit(&[]).unwrap_err();
+    assert!(error.to_string().contains("it holds no artifact"), "{error}");
+    assert!(repository.snapshots().unwrap().is_empty());
+}
+
+#[test]
+fn an_artifact_is_added_once_and_never_where_a_folder_is() {
+    let place = Place::new();
+    let repository = place.init();
+    for (first, second, said) in [
+        ("a", "a", "added before"),
+        ("a", "a/b", "a is a file"),
+        ("a/b", "a", "other artifacts lie below it"),
+        ("a", "../b", "must not hold . or .."),
+        ("a", "/b", "must be relative"),
+    ] {
+        let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+        draft.add(first, Some(1), boxed(b"x")).unwrap();
+        let error = draft.add(second, Some(1), boxed(b"x")).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
+fn an_artifact_of_unknown_size_needs_the_interim_volume_above_one_mebibyte() {
+    let place = Place::new();
+    place.init();
+    let bytes = noise(4, (1 << 20) + 1);
+    let repository = place.open();
+    let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    let error = draft.add("dump", None, boxed(&bytes)).unwrap_err();
+    assert!(error.to_string().contains("interimVolumeTemplate"), "{error}");
+
+    let interim = place.scratch().join("interim");
+    std::fs::create_dir(&interim).unwrap();
+    let options = Options { interim_dir: Some(interim.clone()), ..small() };
+    let repository = Repository::open(&place.location(), &secrets(), options).unwrap();
+    let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    let receipt = draft.add("dump", None, boxed(&bytes)).unwrap();
+    let committed = draft.commit(&expects(&[receipt])).unwrap();
+    assert_eq!(read(&repository, &committed.snapshot.id, "dump").unwrap(), bytes);
+    assert_eq!(std::fs::read_dir(&interim).unwrap().count(), 0, "nothing is left there");
+
+    // A broken-off one is not stored from there either.
+    let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    let reader = Box::new(crate::support::BreaksOff::after(bytes));
+    let error = draft.add("dump", None, reader).unwrap_err();
+    assert!(matches!(error, Error::Artifact { .. }), "{error:?}");
+}
+
+#[test]
+fn many_small_artifacts_are_stored_though_they_exceed_what_memory_may_hold() {
+    let place = Place::new();
+    let repository = place.init();
+    let artifacts: Vec<(String, Vec<u8>)> =
+        (0..20).map(|nth| (format!("part-{nth:02}"), noise(100 + nth, 1 << 20))).collect();
+    let borrowed: Vec<(&str, &[u8])> =
+        artifacts.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    let committed = backup(&repository, "2026-11-20T01:00:00Z", &borrowed).unwrap();
+    assert_eq!(committed.statistics.files_total, 20);
+    assert_eq!(read(&repository, &committed.snapshot.id, "part-19").unwrap(), artifacts[19].1);
+    assert!(repository.check(true).unwrap().ok());
+}
+
+#[test]
+fn open_tells_a_missing_repository_from_a_wrong_password() {
+    let place = Place::new();
+    let error = Repository::open(&place.location(), &secrets(), small()).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::NoRepository, "{error:?}");
+    let (_, created) = Repository::open_or_init(&place.location(), &secrets(), small()).unwrap();
+    assert!(created);
+    let (_, created) = Repository::open_or_init(&place.location(), &secrets(), small()).unwrap();
+    assert!(!created);
+    let wrong = Secrets::new("correct horse battery staple\n");
+    let error = Repository::open(&place.location(), &wrong, small()).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::WrongPassword);
+    assert!(error.to_string().contains("ends with a blank or a line break"), "{error}");
+    let error = Repository::open_or_init(&place.location(), &wrong, small()).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::WrongPassword);
+    std::fs::rename(place.path().join("keys"), place.path().join("keys-away")).unwrap();
+    std::fs::create_dir(place.path().join("keys")).unwrap();
+    let error = Repository::open(&place.location(), &secrets(), small()).unwrap_err();
+    assert!(matches!(error, Error::NoKeys { .. }), "{error:?}");
+}
+
+#[test]
+fn init_touches_nothing_that_is_there() {
+    let place = Place::new();
+    let init = || Repository::init(&place.location(), &secrets(), small());
+    // Other files.
+    std::fs::create_dir(place.path()).unwrap();
+    std::fs::write(place.path().join("letters.txt"), "dear").unwrap();
+    let error = init().unwrap_err();
+    assert!(error.to_string().contains("letters.txt"), "{error}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    std::fs::remove_file(place.path().join("letters.txt")).unwrap();
+    // A repository.
+    init().unwrap();
+    let config = std::fs::read(place.path().join("config")).unwrap();
+    let error = init().unwrap_err();
+    assert!(matches!(error, Error::Exists { .. }), "{error:?}");
+    assert_eq!(std::fs::read(place.path().join("config")).unwrap(), config);
+    // A repository that lost its config is not replaced.
+    std::fs::remove_file(place.path().join("config")).unwrap();
+    let error = init().unwrap_err();
+    assert!(
+        matches!(&error, Error::Foreign { found, .. } if found.contains("1 key files")),
+        "{error:?}"
+    );
+    assert_eq!(place.files("keys").len(), 1);
+}
+
+#[test]
+fn chunks_and_packs_are_what_was_asked_for_and_an_existing_repository_keeps_its_own() {
+    let place = Place::new();
+    let repository = place.init();
+    assert_eq!(repository.format().chunk_average, 16 << 10);
+    assert_eq!((repository.format().version, repository.format().note), (2, None));
+    backup(&repository, "2026-11-20T01:00:00Z", &[("a", &noise(5, 40 << 20))]).unwrap();
+    let largest =
+        place.files("data").iter().map(|path| path.metadata().unwrap().len()).max().unwrap();
+    assert!((16 << 20..18 << 20).contains(&largest), "{largest}");
+
+    let place = Place::new();
+    Repository::init(&place.location(), &secrets(), Options::default()).unwrap();
+    let format = place.open().format();
+    assert_eq!(format.chunk_average, 1 << 20);
+    assert!(format.note.unwrap().contains("up to 64 times"));
+}
+
+#[test]
+fn forget_then_prune_in_two_phases_leaves_a_whole_repository() {
+    let place = Place::new();
+    let repository = place.init();
+    let mut ids = Vec::new();
+    for nth in 0..3 {
+        let time = format!("2026-11-{}T01:00:00Z", 18 + nth);
+        let committed = backup(&repository, &time, &[("a", &noise(50 + nth, 2 << 20))]).unwrap();
+        ids.push(committed.snapshot.id);
+    }
+    let now = at("2026-11-20T02:00:00Z");
+    let keep = |dry_run| Retention { keep_last: 1, dry_run, ..Retention::default() };
+    let report = repository.forget(&keep(true), now).unwrap();
+    assert_eq!(report.removed, ids[..2]);
+    assert_eq!(repository.snapshots().unwrap().len(), 3, "a dry run removes nothing");
+    let report = repository.forget(&keep(false), now).unwrap();
+    assert_eq!((report.kept, report.removed.len()), (1, 2));
+    let before = repository.statistics().unwrap();
+    assert_eq!(before.snapshots, 1);
+
+    let dry = repository.prune(now, true).unwrap();
+    let report = repository.prune(now, false).unwrap();
+    assert_eq!(dry, report);
+    assert!(report.packs_marked >= 2 && report.packs_removed == 0, "{report:?}");
+    assert!(repository.statistics().unwrap().pack_bytes >= before.pack_bytes, "only marked");
+    let report = repository.prune(now, false).unwrap();
+    assert_eq!((report.packs_marked, report.packs_removed), (0, 0));
+    assert!(repository.check(true).unwrap().ok());
+    read(&repository, &ids[2], "a").unwrap();
+}
+
+#[test]
+fn a_marked_pack_that_is_used_again_comes_back() {
+    let place = Place::new();
+    let repository = place.init();
+    let bytes = noise(60, 2 << 20);
+    backup(&repository, "2026-11-18T01:00:00Z", &[("a", &bytes)]).unwrap();
+    backup(&repository, "2026-11-19T01:00:00Z", &[("b", b"b")]).unwrap();
+    let now = at("2026-11-20T02:00:00Z");
+    let retention = Retention { keep_last: 1, ..Retention::default() };
+    repository.forget(&retention, now).unwrap();
+    assert!(repository.prune(now, false).unwrap().packs_marked > 0);
+    // The content of the marked pack is stored anew, never taken from it.
+    let committed = backup(&repository, "2026-11-20T01:00:00Z", &[("a", &bytes)]).unwrap();
+    assert!(committed.statistics.added_bytes >= 2 << 20);
+    assert!(repository.check(true).unwrap().ok());
+    repository.prune(now, false).unwrap();
+    assert_eq!(read(&repository, &committed.snapshot.id, "a").unwrap(), bytes);
+}
+
+#[test]
+fn nothing_is_pruned_while_a_snapshot_lies_in_the_future() {
+    let place = Place::new();
+    let repository = place.init();
+    let now = at("2026-11-20T02:00:00Z");
+    backup(&repository, "2026-11-20T01:00:00Z", &[("a", b"today")]).unwrap();
+    let later = (now + 48.hours()).to_string();
+    let future = backup(&repository, &later, &[("a", b"tomorrow")]).unwrap();
+    let retention = Retention { keep_last: 1, ..Retention::default() };
+    let report = repository.forget(&retention, now).unwrap();
+    assert_eq!((report.kept, report.removed.len()), (2, 0));
+    assert_eq!(report.in_future, [future.snapshot.id.clone()]);
+    let error = repository.prune(now, false).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Invalid);
+    assert!(error.to_string().contains(&future.snapshot.id), "{error}");
+}
+
+#[test]
+fn a_missing_pack_is_a_finding_and_stops_resume() {
+    let place = Place::new();
+    let repository = place.init();
+    backup(&repository, "2026-11-20T01:00:00Z", &[("a", &noise(70, 2 << 20))]).unwrap();
+    let largest =
+        place.files("data").into_iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    std::fs::remove_file(largest).unwrap();
+    let report = repository.check(false).unwrap();
+    assert!(!report.ok(), "{report:?}");
+    let error = repository.resume().unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Data, "{error:?}");
+    // A new snapshot with the same content would rest on the missing pack: it is not made.
+    let error =
+        backup(&repository, "2026-11-20T02:00:00Z", &[("a", &noise(70, 2 << 20))]).unwrap_err();
+    assert!(error.to_string().contains("is not in the storage"), "{error}");
+    assert_eq!(repository.snapshots().unwrap().len(), 1);
+}
+
+#[test]
+fn latest_is_selected_and_a_reader_tells_what_it_cannot_find() {
+    let place = Place::new();
+    let repository = place.init();
+    backup(&repository, "2026-11-19T01:00:00Z", &[("a", b"old")]).unwrap();
+    let newest = backup(&repository, "2026-11-20T01:00:00Z", &[("a", b"new")]).unwrap();
+    let selection = SnapshotSelection {
+        snapshot: "latest".to_owned(),
+        hostname: None,
+        target_tag: "sealift.target=AppBinding/demo/vault".to_owned(),
+        paths: vec![FOLDER.to_owned()],
+    };
+    assert_eq!(repository.select(&selection).unwrap().id, newest.snapshot.id);
+    let error = repository.reader(&newest.snapshot.id, &["/other".to_owned()]).unwrap_err();
+    assert!(
+        error.to_string().contains("it has no folder /other; it holds /stash-interim-volume/data"),
+        "{error}"
+    );
+    let reader = repository.reader(&newest.snapshot.id, &[FOLDER.to_owned()]).unwrap();
+    assert!(reader.open("b").unwrap_err().to_string().contains("has no such file"));
+    assert!(reader.open("../a").is_err());
+    let mut text = String::new();
+    reader.open("a").unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "new");
+}
+
+#[test]
+fn no_secret_shows_in_debug_or_errors() {
+    let place = Place::new();
+    let repository = place.init();
+    let draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+    let shown = format!("{repository:?} {draft:?} {:?}", secrets());
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    let relative = Location::Local { path: "backups".to_owned() };
+    let error = Repository::open(&relative, &secrets(), small()).unwrap_err();
+    assert!(error.to_string().contains("must be absolute"), "{error}");
+}
