@@ -80,10 +80,11 @@ pub(crate) fn retention(args: &RepositoryArgs) -> Result<Retention, Failure> {
     let help = "add the file with the BackupConfiguration whose retentionPolicy is meant with -f FILE";
     let configuration = configurations
         .find(|configuration| {
-            let named = &configuration.spec.repository;
-            named.name == repository.name
-                && named.namespace.as_deref().unwrap_or(configuration.namespace())
-                    == repository.namespace
+            configuration.spec.repository.as_ref().is_some_and(|named| {
+                named.name == repository.name
+                    && named.namespace.as_deref().unwrap_or(configuration.namespace())
+                        == repository.namespace
+            })
         })
         .ok_or_else(|| {
             Failure::new(
