@@ -3,6 +3,7 @@
 //! This file parses arguments and hands over; each command has its module. Nothing in the
 //! workspace depends on this crate, and nothing here is shipped.
 
+mod bench;
 mod functions;
 mod quickstart;
 mod servers;
@@ -41,6 +42,11 @@ enum Command {
         /// Folders of `tests/servers`; none = all.
         names: Vec<String>,
     },
+    /// Measures: the chain against rustic_core and restic, and what backups of a Vault add.
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
     /// Checks the rules of the repository that no compiler checks.
     Tidy,
     /// Work on `wit/`.
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions { guests } => functions::run(guests),
         Command::Servers { names } => servers::run(&names),
+        Command::Bench { bench } => bench::run(&bench),
         Command::Tidy => tidy::run(),
         Command::Wit { command } => wit::run(&command),
     };

@@ -69,6 +69,19 @@ const ROOMS: &[Room] = &[
         never: &["wasmtime", "tokio", "kube", "anyhow"],
     },
     Room { name: "sealift-e2e", ours: &[], never: &["wasmtime", "rustic_core", "kube"] },
+    // It measures from outside, so it may see all it compares.
+    Room {
+        name: "sealift-bench",
+        ours: &[
+            "sealift-core",
+            "sealift-host",
+            "sealift-repository",
+            "sealift-job",
+            "sealift-e2e",
+            "vault-archive",
+        ],
+        never: KUBE,
+    },
     Room { name: "xtask", ours: &["sealift-e2e", "sealift-host"], never: KUBE },
 ];
 
