@@ -58,23 +58,18 @@ impl Upload {
     /// # Errors
     /// The body is not as long as declared, or there was no answer.
     pub fn finish(mut self) -> Result<Response> {
+        // The other side may have all it wants already and have closed its end; whether that is
+        // so, or the connection broke, the answer tells.
         if let Some(stream) = self.stream.take() {
-            let flushed = stream.blocking_flush();
-            drop(stream);
-            if let Err(error) = flushed {
-                let error = stream_error(&error);
-                return self.answer_or(error);
-            }
+            let _ = stream.blocking_flush();
         }
-        if let Some(body) = self.body.take()
-            && let Err(code) = raw::OutgoingBody::finish(body, None)
-        {
-            return self.answer_or(error_of(&code));
+        match self.body.take().map(|body| raw::OutgoingBody::finish(body, None)) {
+            Some(Err(code)) => self.answer_or(error_of(&code)),
+            Some(Ok(())) | None => self.wait()?.map_err(|code| error_of(&code).context(&self.what)),
         }
-        self.wait()
     }
 
-    /// Breaks the request off. If the other side has answered already, as it does when it
+    /// Breaks the request off. If the other side answers nevertheless, as it does when it
     /// refuses a request without reading it, that answer is returned instead of the error.
     ///
     /// # Errors
@@ -82,22 +77,23 @@ impl Upload {
     pub fn answer_or(mut self, error: Error) -> Result<Response> {
         self.stream = None;
         self.body = None;
-        match self.answer.get() {
-            Some(Ok(Ok(response))) => Response::new(response),
-            _ => Err(error.context(&self.what)),
+        // Without its body the request ends soon, one way or the other.
+        match self.wait() {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) | Err(_) => Err(error.context(&self.what)),
         }
     }
 
-    fn wait(self) -> Result<Response> {
+    /// The outer error is one of this host's interface, the inner one of the connection.
+    fn wait(&self) -> Result<Result<Response, raw::ErrorCode>> {
         self.answer.subscribe().block();
         match self.answer.get() {
-            Some(Ok(Ok(response))) => Response::new(response),
-            Some(Ok(Err(code))) => Err(error_of(&code)),
+            Some(Ok(Ok(response))) => Response::new(response).map(Ok),
+            Some(Ok(Err(code))) => Ok(Err(code)),
             Some(Err(())) | None => {
                 Err(Error::InvalidState("the answer was taken already".to_owned()))
             }
         }
-        .context(&self.what)
     }
 }
 
