@@ -12,12 +12,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=SEALIFT_FUNCTIONS_DIR");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let Some(folder) = functions_folder(&out) else {
-        println!("cargo::error=the built-in Functions are not built; run `cargo xtask functions` first");
+        println!(
+            "cargo::error=the built-in Functions are not built; run `cargo xtask functions` first"
+        );
         return Ok(());
     };
     println!("cargo::rerun-if-changed={}", folder.join("index.json").display());
-    let index: serde_json::Value =
-        serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("index.json"))?)?;
     let functions = index
         .get("functions")
         .and_then(serde_json::Value::as_array)

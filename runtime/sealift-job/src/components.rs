@@ -54,7 +54,9 @@ pub enum ComponentError {
         source: std::io::Error,
     },
     /// It is not the component the plan was made for.
-    #[error("component {reference} has digest {found}, but the plan names {planned}; make the plan again")]
+    #[error(
+        "component {reference} has digest {found}, but the plan names {planned}; make the plan again"
+    )]
     Changed {
         /// The reference.
         reference: String,
@@ -131,11 +133,15 @@ impl Components for LocalComponents {
             Source::BuiltIn(name) => {
                 let built_in = self.built_in(name)?;
                 same_digest(component, built_in.digest)?;
-                if built_in.engine == host.engine_hash()
-                    && digest(built_in.compiled) == built_in.compiled_digest
-                {
+                if built_in.engine == host.engine_hash() {
+                    let inspected = sealift_host::inspect(built_in.wasm)
+                        .map_err(|source| refused(reference, source))?;
                     return host
-                        .load_compiled(built_in.wasm, built_in.compiled)
+                        .load_compiled(
+                            inspected.descriptor,
+                            built_in.compiled,
+                            built_in.compiled_digest,
+                        )
                         .map_err(|source| refused(reference, source));
                 }
                 tracing::warn!(reference, "the compiled form does not fit this engine; compiling");

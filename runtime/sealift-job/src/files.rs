@@ -62,10 +62,7 @@ impl FileObjects {
 #[async_trait]
 impl Objects for FileObjects {
     async fn secret(&self, secret: &SecretRef) -> Result<SecretData, ObjectError> {
-        self.secrets
-            .get(secret)
-            .cloned()
-            .ok_or_else(|| ObjectError::SecretNotFound(secret.clone()))
+        self.secrets.get(secret).cloned().ok_or_else(|| ObjectError::SecretNotFound(secret.clone()))
     }
 
     async fn added_key(

@@ -95,8 +95,7 @@ pub async fn read_credential(
     binding: &ObjectRef,
     credential: &Credential,
 ) -> Result<Zeroizing<String>, ObjectError> {
-    let unusable =
-        |source| ObjectError::UseSecret { secret: credential.secret.clone(), source };
+    let unusable = |source| ObjectError::UseSecret { secret: credential.secret.clone(), source };
     let mut data = objects.secret(&credential.secret).await?;
     for transform in &credential.transforms {
         match transform {

@@ -25,10 +25,8 @@ pub(crate) async fn run(report: &mut SessionReport, around: &Surroundings) {
     let outcome = outcome(report);
     let ports = ports(&report.plan, report.started, around);
     for stage in stages {
-        let observed = around
-            .host
-            .run_observer(stage, &outcome, &ports, CancellationToken::new())
-            .await;
+        let observed =
+            around.host.run_observer(stage, &outcome, &ports, CancellationToken::new()).await;
         if let Some(error) = &observed.error {
             report.warnings.push(format!(
                 "observer {} failed, the outcome stays: {}",

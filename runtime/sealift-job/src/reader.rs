@@ -31,11 +31,7 @@ pub struct SelectedSnapshot {
 impl SelectedSnapshot {
     /// Reads this snapshot of this repository; its files lie in the first of the folders it has.
     #[must_use]
-    pub fn new(
-        repository: Arc<Repository>,
-        selected: SnapshotInfo,
-        folders: Vec<String>,
-    ) -> Self {
+    pub fn new(repository: Arc<Repository>, selected: SnapshotInfo, folders: Vec<String>) -> Self {
         Self { repository, selected, folders }
     }
 

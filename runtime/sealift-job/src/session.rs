@@ -265,8 +265,9 @@ async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError
         let holder = &plan.session.name;
         let failed = |source| repository_error(&plan, source);
         let mut resumed_packs = 0;
-        let alone =
-            backup.then(|| RepositoryLock::exclusive(&folder, location, holder)).and_then(Result::ok);
+        let alone = backup
+            .then(|| RepositoryLock::exclusive(&folder, location, holder))
+            .and_then(Result::ok);
         let (repository, created) = if backup {
             Repository::open_or_init(location, &secrets, options).map_err(failed)?
         } else {
@@ -321,9 +322,10 @@ pub(crate) fn ports(plan: &Plan, started: Timestamp, around: &Surroundings) -> P
     Ports {
         repository_writer: None,
         repository_reader: None,
-        keys: plan.keys.clone().map(|keys| {
-            Arc::new(SecretKeyStore::new(Arc::clone(&around.objects), keys)) as _
-        }),
+        keys: plan
+            .keys
+            .clone()
+            .map(|keys| Arc::new(SecretKeyStore::new(Arc::clone(&around.objects), keys)) as _),
         credentials: Arc::new(SessionCredentials::new(Arc::clone(&around.objects), plan)),
         origins: plan.origins.clone(),
         allow_loopback: around.allow_loopback,

@@ -5,16 +5,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use sealift_api::backup_session::{
-    BackupSession, BackupSessionPhase, BackupSessionSpec, BackupSessionStatus,
-    BackupTargetStatus, FileStats, HostBackupStats, HostPhase, InvokerRef, SnapshotStats,
-    TargetPhase,
+    BackupSession, BackupSessionPhase, BackupSessionSpec, BackupSessionStatus, BackupTargetStatus,
+    FileStats, HostBackupStats, HostPhase, InvokerRef, SnapshotStats, TargetPhase,
 };
 use sealift_api::condition::Condition;
 use sealift_api::manifest::STASH_V1BETA1;
 use sealift_api::reference::TargetRef;
 use sealift_api::restore_session::{
-    HostRestoreStats, RestoreSession, RestoreSessionPhase, RestoreSessionSpec,
-    RestoreSessionStatus,
+    HostRestoreStats, RestoreSession, RestoreSessionPhase, RestoreSessionSpec, RestoreSessionStatus,
 };
 use sealift_core::duration::format_seconds;
 use sealift_core::plan::{ObjectRef, Plan};

@@ -13,9 +13,7 @@ use bytes::{Buf, Bytes};
 use jiff::Timestamp;
 use sealift_core::plan::SnapshotIdentity;
 use sealift_host::ports::{FileWriter, PortError, PortResult, RepositoryWriter, SnapshotWriter};
-use sealift_repository::{
-    Committed, Draft, ErrorClass, FileExpectation, FileReceipt, Repository,
-};
+use sealift_repository::{Committed, Draft, ErrorClass, FileExpectation, FileReceipt, Repository};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
@@ -158,7 +156,11 @@ impl SnapshotWriter for OpenSnapshot {
         let path = path.to_owned();
         let storing = tokio::task::spawn_blocking(move || {
             let receipt = draft
-                .add(&path, size, Box::new(ChannelReader { receiver, current: Bytes::new(), ended: false }))
+                .add(
+                    &path,
+                    size,
+                    Box::new(ChannelReader { receiver, current: Bytes::new(), ended: false }),
+                )
                 .map_err(|error| port_error(&error))?;
             let stored = receipt.size;
             receipts.blocking_lock().push(receipt);
@@ -271,9 +273,9 @@ impl Read for ChannelReader {
             }
         }
         let length = buffer.len().min(self.current.len());
-        self.current.split_to(length).copy_to_slice(
-            buffer.get_mut(..length).ok_or(io::ErrorKind::InvalidInput)?,
-        );
+        self.current
+            .split_to(length)
+            .copy_to_slice(buffer.get_mut(..length).ok_or(io::ErrorKind::InvalidInput)?);
         Ok(length)
     }
 }

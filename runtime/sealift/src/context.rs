@@ -7,7 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sealift_api::manifest::display_reference;
 use sealift_api::objects::Objects;
-use sealift_api::planner::{self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions};
+use sealift_api::planner::{
+    self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
+};
 use sealift_core::plan::{ObjectRef, Plan};
 use sealift_job::components::{Components, LocalComponents};
 
@@ -53,13 +55,8 @@ pub(crate) fn plan_of(
         ..PlanOptions::default()
     };
     let known = Known { components, refusals: RefCell::default() };
-    let input = PlanInput {
-        objects,
-        invoker,
-        session: &session,
-        components: &known,
-        options: &options,
-    };
+    let input =
+        PlanInput { objects, invoker, session: &session, components: &known, options: &options };
     planner::plan(&input).map_err(|error| {
         let mut failure = problems(objects, &error);
         // Why a component is refused says more than that it cannot be used.
@@ -83,7 +80,11 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
         let place = objects.place(&problem.object).map(|place| format!("{place}: "));
         failure.lines.push(format!("{}{problem}", place.unwrap_or_default()));
         if !problem.help().is_empty() {
-            failure.help.push(format!("{}: {}", display_reference(&problem.object), problem.help()));
+            failure.help.push(format!(
+                "{}: {}",
+                display_reference(&problem.object),
+                problem.help()
+            ));
         }
     }
     failure.help.dedup();

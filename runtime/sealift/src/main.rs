@@ -14,6 +14,7 @@ mod progress;
 mod repository;
 mod summary;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -35,10 +36,13 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<Exit, Failure> {
-    let filter = EnvFilter::try_new(&cli.log).map_err(|error| {
-        Failure::new(Exit::Invalid, format!("--log {:?}: {error}", cli.log))
-    })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_new(&cli.log)
+        .map_err(|error| Failure::new(Exit::Invalid, format!("--log {:?}: {error}", cli.log)))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -106,16 +106,18 @@ pub(crate) fn invoker(objects: &Objects, wanted: Option<&str>) -> Result<ObjectR
         .help("add the file with one of them with -f FILE")),
         (None, _) => Err(Failure::new(
             Exit::Invalid,
-            format!("--invoker {} is not in the files; they hold {}", wanted.unwrap_or_default(), listed()),
+            format!(
+                "--invoker {} is not in the files; they hold {}",
+                wanted.unwrap_or_default(),
+                listed()
+            ),
         )),
     }
 }
 
 fn names(wanted: &str, object: &ObjectRef) -> bool {
     match wanted.split_once('/') {
-        Some((kind, name)) => {
-            kind.eq_ignore_ascii_case(&object.kind) && name == object.name
-        }
+        Some((kind, name)) => kind.eq_ignore_ascii_case(&object.kind) && name == object.name,
         None => wanted == object.name,
     }
 }

@@ -1,7 +1,7 @@
 //! Shows on standard error what a chain tells while it runs.
 //!
 //! On a terminal each stage has a line with what it does and how far it is; elsewhere phases
-//! and log lines go to the log. Nothing here is a result.
+//! and log lines go to the log. What a Function warns of is kept for the summary.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -15,13 +15,14 @@ use sealift_host::ports::{Events, LogLevel};
 pub(crate) struct Display {
     lines: Option<MultiProgress>,
     stages: Mutex<BTreeMap<String, ProgressBar>>,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Display {
     /// A display on standard error.
     pub(crate) fn new() -> Self {
         let lines = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { lines, stages: Mutex::default() }
+        Self { lines, stages: Mutex::default(), warnings: Mutex::default() }
     }
 
     /// Removes all lines, so that results stand alone.
@@ -31,6 +32,11 @@ impl Display {
             line.finish_and_clear();
         }
         stages.clear();
+    }
+
+    /// What the Functions warned of, for the summary; each is taken once.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn with_line(&self, stage: &str, change: impl FnOnce(&ProgressBar)) {
@@ -62,7 +68,12 @@ impl Events for Display {
         match level {
             LogLevel::Debug => tracing::debug!(stage, "{message}"),
             LogLevel::Info => tracing::info!(stage, "{message}"),
-            LogLevel::Warn => tracing::warn!(stage, "{message}"),
+            // The summary shows it: a line of the log would be lost among progress lines.
+            LogLevel::Warn => self
+                .warnings
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(format!("{stage}: {message}")),
         }
     }
 

@@ -77,7 +77,8 @@ pub(crate) fn retention(args: &RepositoryArgs) -> Result<Retention, Failure> {
         Object::BackupConfiguration(configuration) => Some(&**configuration),
         _ => None,
     });
-    let help = "add the file with the BackupConfiguration whose retentionPolicy is meant with -f FILE";
+    let help =
+        "add the file with the BackupConfiguration whose retentionPolicy is meant with -f FILE";
     let configuration = configurations
         .find(|configuration| {
             configuration.spec.repository.as_ref().is_some_and(|named| {
@@ -89,7 +90,10 @@ pub(crate) fn retention(args: &RepositoryArgs) -> Result<Retention, Failure> {
         .ok_or_else(|| {
             Failure::new(
                 Exit::Invalid,
-                format!("no BackupConfiguration in the files writes to Repository {}", repository.name),
+                format!(
+                    "no BackupConfiguration in the files writes to Repository {}",
+                    repository.name
+                ),
             )
             .help(help)
         })?;

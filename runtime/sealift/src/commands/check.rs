@@ -18,9 +18,10 @@ struct Checked {
 
 pub(crate) async fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failure> {
     let read_data = args.read_data;
-    let report =
-        repository::with(&args.repository, Use::Shared, move |repository| repository.check(read_data))
-            .await?;
+    let report = repository::with(&args.repository, Use::Shared, move |repository| {
+        repository.check(read_data)
+    })
+    .await?;
     let (errors, notes): (Vec<_>, Vec<_>) =
         report.findings.into_iter().partition(|finding| finding.error);
     let texts = |findings: Vec<sealift_repository::Finding>| {

@@ -33,8 +33,9 @@ pub(crate) async fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure>
         allow_loopback: true,
         lock_dir: context::lock_dir(&args.lock),
     };
-    let report = session::run(planned.plan, started, &around).await;
+    let mut report = session::run(planned.plan, started, &around).await;
     display.clear();
+    report.warnings.extend(display.take_warnings());
     match report.plan.direction {
         Direction::Backup(_) => {
             output.result(|| summary::render(&report), &status::backup_session(&report))?;
