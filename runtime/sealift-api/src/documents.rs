@@ -6,11 +6,15 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::app_binding::AppBinding;
 use crate::manifest::{APP_CATALOG_V1ALPHA1, STASH_V1ALPHA1, STASH_V1BETA1};
 use crate::objects::{Namespace, Object};
+use crate::typed::{self, TypedError};
+use crate::vault_server_configuration::{self, VaultServerConfiguration};
 use crate::yaml::{self, YamlError};
 
 /// Where an object was read.
@@ -116,7 +120,7 @@ pub enum ReadError {
         expected: &'static str,
     },
     /// A name no object can have.
-    #[error("{place}: {object}: {field}: not a valid name")]
+    #[error("{place}: {object}: {field}: no object can be called so")]
     Name {
         /// Where.
         place: Place,
@@ -284,51 +288,82 @@ impl Reading<'_> {
             }
         }
         Ok(Some(match kind.as_str() {
-            "AppBinding" => Object::AppBinding(Box::new(self.typed(value, &object)?)),
+            "AppBinding" => Object::AppBinding(Box::new(self.app_binding(value, &object)?)),
             "BackupConfiguration" => {
-                Object::BackupConfiguration(Box::new(self.typed(value, &object)?))
+                Object::BackupConfiguration(Box::new(self.shaped(value, &object)?))
             }
-            "BackupSession" => Object::BackupSession(Box::new(self.typed(value, &object)?)),
-            "Function" => Object::Function(Box::new(self.typed(value, &object)?)),
+            "BackupSession" => Object::BackupSession(Box::new(self.shaped(value, &object)?)),
+            "Function" => Object::Function(Box::new(self.shaped(value, &object)?)),
             "Namespace" => Object::Namespace(Namespace::new(
                 name,
                 self.typed::<LabelsOnly>(value, &object)?.metadata.labels,
             )),
-            "Repository" => Object::Repository(Box::new(self.typed(value, &object)?)),
-            "RestoreSession" => Object::RestoreSession(Box::new(self.typed(value, &object)?)),
+            "Repository" => Object::Repository(Box::new(self.shaped(value, &object)?)),
+            "RestoreSession" => Object::RestoreSession(Box::new(self.shaped(value, &object)?)),
             "Secret" => Object::Secret(Box::new(self.typed(value, &object)?)),
-            _ => Object::Task(Box::new(self.typed(value, &object)?)),
+            _ => Object::Task(Box::new(self.shaped(value, &object)?)),
         }))
+    }
+
+    /// A value that is written as it is read.
+    fn shaped<T: DeserializeOwned + Serialize>(
+        &mut self,
+        value: Value,
+        object: &str,
+    ) -> Result<T, ReadError> {
+        let mut unknown = Vec::new();
+        let result = typed::read_shaped(value, &mut unknown);
+        self.finish(result, unknown, object)
     }
 
     fn typed<T: DeserializeOwned>(&mut self, value: Value, object: &str) -> Result<T, ReadError> {
         let mut unknown = Vec::new();
-        let mut track = serde_path_to_error::Track::new();
-        let deserializer = serde_path_to_error::Deserializer::new(value, &mut track);
-        let result: Result<T, serde_json::Error> =
-            serde_ignored::deserialize(deserializer, |path| unknown.push(path_text(&path)));
-        for field in unknown {
-            self.warnings.push(Warning::UnknownField {
-                place: self.place.clone(),
-                object: object.to_owned(),
-                field,
-            });
-        }
-        result.map_err(|error| {
-            let field = track.path().to_string();
-            let secret = object.starts_with("Secret ") || field.contains("secretTransforms");
+        let result = typed::read(value, &mut unknown);
+        self.finish(result, unknown, object)
+    }
+
+    fn finish<T>(
+        &mut self,
+        result: Result<T, TypedError>,
+        unknown: Vec<String>,
+        object: &str,
+    ) -> Result<T, ReadError> {
+        unknown.into_iter().for_each(|field| self.unknown(field, object));
+        result.map_err(|TypedError { path, message }| {
+            let secret = object.starts_with("Secret ") || path.contains("secretTransforms");
             let message = match secret {
                 // serde's message may quote the value.
                 true => "not what belongs here (`data` is base64, `stringData` is text)".to_owned(),
-                false => error.to_string(),
+                false => message,
             };
             ReadError::Value {
                 place: self.place.clone(),
                 object: object.to_owned(),
-                field: if field == "." { "(the object)".to_owned() } else { field },
+                field: if path.is_empty() { "(the object)".to_owned() } else { path },
                 message,
             }
         })
+    }
+
+    fn unknown(&mut self, field: String, object: &str) {
+        let object = object.to_owned();
+        self.warnings.push(Warning::UnknownField { place: self.place.clone(), object, field });
+    }
+
+    /// Parameters are kept as they are; those of a Vault are looked through all the same. What is
+    /// wrong with them is said when they are used.
+    fn app_binding(&mut self, value: Value, object: &str) -> Result<AppBinding, ReadError> {
+        let app_binding: AppBinding = self.shaped(value, object)?;
+        let parameters = app_binding.spec.parameters.clone().unwrap_or_default();
+        if parameters.get("kind").and_then(Value::as_str) == Some(vault_server_configuration::KIND)
+        {
+            let mut unknown = Vec::new();
+            let _ = typed::read::<VaultServerConfiguration>(parameters, &mut unknown);
+            for field in unknown {
+                self.unknown(format!("spec.parameters.{field}"), object);
+            }
+        }
+        Ok(app_binding)
     }
 }
 
@@ -355,22 +390,5 @@ fn remove_nulls(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(remove_nulls),
         _ => {}
-    }
-}
-
-/// `spec.args[3]` of serde_ignored's `spec.args.3`.
-fn path_text(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    let joined = |parent: &Path<'_>, key: &str| match path_text(parent) {
-        parent if parent.is_empty() => key.to_owned(),
-        parent => format!("{parent}.{key}"),
-    };
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", path_text(parent)),
-        Path::Map { parent, key } => joined(parent, key),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => path_text(parent),
     }
 }

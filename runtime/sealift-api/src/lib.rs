@@ -22,6 +22,7 @@ pub mod restore_session;
 pub mod runtime_settings;
 pub mod secret;
 pub mod task;
+mod typed;
 pub mod vault_server_configuration;
 pub mod volume_source;
 pub mod yaml;

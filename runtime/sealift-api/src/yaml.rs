@@ -50,17 +50,14 @@ pub(crate) fn read(text: &str) -> Result<Vec<YamlDocument>, YamlError> {
         .map_err(|error| {
             let place = error.location();
             YamlError::Syntax {
-                line: place.as_ref().map_or(1, |place| u64::from(place.line())),
-                column: place.as_ref().map_or(1, |place| u64::from(place.column())),
+                line: place.as_ref().map_or(1, |place| place.line()),
+                column: place.as_ref().map_or(1, |place| place.column()),
                 message: reason(&error),
             }
         })?;
     Ok(documents
         .into_iter()
-        .map(|document| YamlDocument {
-            line: u64::from(document.referenced.line()),
-            value: document.value,
-        })
+        .map(|document| YamlDocument { line: document.referenced.line(), value: document.value })
         .collect())
 }
 
@@ -95,7 +92,10 @@ fn reason(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let first = text.lines().next().unwrap_or_default();
     let end = first.find(['"', '`', '\'', '“']).unwrap_or(first.len());
-    let plain = first.get(..end).unwrap_or(first).trim().trim_end_matches(':');
+    let plain = first.get(..end).unwrap_or(first);
+    // The place is told on its own, and hints for users of the parser are none for ours.
+    let plain = plain.split(" at line ").next().unwrap_or_default();
+    let plain = plain.split(", set ").next().unwrap_or_default().trim().trim_end_matches(':');
     match plain.is_empty() {
         true => "not valid YAML".to_owned(),
         false => plain.to_owned(),

@@ -37,7 +37,7 @@ pub enum Slot<T> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// Two sources, or two sinks.
-    #[error("steps {first} and {second} are both a {kind}; a chain has one")]
+    #[error("steps {first} and {second} are both of kind {kind}; a chain has one")]
     Twice {
         /// `source` or `sink`.
         kind: &'static str,
@@ -48,7 +48,7 @@ pub enum ChainError {
     },
     /// A step stands where its kind does not belong.
     #[error(
-        "step {position} is a {kind} and stands after a {before}; the order is source, transform, sink, observer"
+        "step {position} is of kind {kind} and stands after one of kind {before}; the order is source, transform, sink, observer"
     )]
     Order {
         /// Position.
@@ -59,7 +59,7 @@ pub enum ChainError {
         before: &'static str,
     },
     /// A backup without source, or a restore without sink.
-    #[error("no step is a {0}")]
+    #[error("no step is of kind {0}")]
     Missing(&'static str),
     /// No steps at all.
     #[error("there are no steps")]

@@ -3,11 +3,11 @@
 use sealift_core::chain::Flow;
 use sealift_core::names::{self, DEFAULT_HOSTNAME};
 use sealift_core::plan::{ObjectRef, Retention};
-use sealift_core::{retention, schedule};
+use sealift_core::{duration, retention, schedule};
 
 use super::PlanInput;
 use super::problem::{Problems, Reason, chain_text};
-use crate::backup_configuration::{BackupConfiguration, RetentionPolicy};
+use crate::backup_configuration::{BackupConfiguration, RetentionPolicy, RetryConfig};
 use crate::manifest::STASH_GROUP;
 use crate::reference::{Driver, RepositoryRef, TargetRef, TaskRef};
 use crate::restore_session::{RestoreSession, Rule};
@@ -33,6 +33,7 @@ pub(super) struct Invoker<'a> {
     pub(super) args: &'a [String],
     pub(super) retention: Option<&'a RetentionPolicy>,
     schedule: Option<&'a str>,
+    retry: Option<&'a RetryConfig>,
     hooks: Vec<&'static str>,
     without_effect: Vec<&'static str>,
 }
@@ -108,6 +109,7 @@ impl<'a> Invoker<'a> {
             args: target.map_or(&[], |target| target.args.as_slice()),
             retention: Some(&spec.retention_policy),
             schedule: text(spec.schedule.as_deref()),
+            retry: spec.retry_config.as_ref(),
             hooks: hook_fields(pre, post, ["spec.hooks.preBackup", "spec.hooks.postBackup"]),
             without_effect,
         }
@@ -152,6 +154,7 @@ impl<'a> Invoker<'a> {
             args: target.map_or(&[], |target| target.args.as_slice()),
             retention: None,
             schedule: None,
+            retry: None,
             hooks: hook_fields(pre, post, ["spec.hooks.preRestore", "spec.hooks.postRestore"]),
             without_effect,
         }
@@ -197,9 +200,12 @@ impl<'a> Invoker<'a> {
                 Reason::Invalid,
                 &self.reference,
                 "spec.schedule",
-                chain_text(&error),
+                error.to_string(),
                 "write minute, hour, day of month, month and day of week, such as \"0 2 * * *\"",
             );
+        }
+        if let Some(retry) = self.retry {
+            self.check_retry(retry, problems);
         }
         if let Some(alias) = self.alias
             && alias.chars().any(|character| character.is_control() || character.is_whitespace())
@@ -210,6 +216,27 @@ impl<'a> Invoker<'a> {
                 "spec.target.alias",
                 format!("{alias:?} is not a hostname"),
                 "use letters, digits and dashes",
+            );
+        }
+    }
+
+    fn check_retry(&self, retry: &RetryConfig, problems: &mut Problems) {
+        if let Some(Err(error)) = text(retry.delay.as_deref()).map(duration::parse_seconds) {
+            problems.add(
+                Reason::Invalid,
+                &self.reference,
+                "spec.retryConfig.delay",
+                error.to_string(),
+                "write hours, minutes and seconds, such as 10m",
+            );
+        }
+        if retry.max_retry.is_some_and(|tries| tries < 0) {
+            problems.add(
+                Reason::Invalid,
+                &self.reference,
+                "spec.retryConfig.maxRetry",
+                "is negative",
+                "write how many tries follow a failure, 0 for none",
             );
         }
     }

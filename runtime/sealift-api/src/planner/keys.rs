@@ -66,13 +66,16 @@ fn check_vault<'a>(
     };
     let backend = vault.backend.as_deref().unwrap_or_default();
     if backend != "raft" {
-        let found = if backend.is_empty() { "nothing is given" } else { backend };
+        let found = match backend {
+            "" => "is not given, and only raft has snapshots".to_owned(),
+            other => format!("is {other}, and only raft has snapshots"),
+        };
         problems.add(
             Reason::Invalid,
             &target.reference,
             "spec.parameters.backend",
-            format!("backend must be raft for snapshots, but {found}"),
-            "only Vaults on integrated storage (raft) have snapshots",
+            found,
+            "write raft if the Vault is on integrated storage; no other storage can be backed up so",
         );
         return None;
     }
@@ -170,7 +173,8 @@ fn shares_of(
     Some((u32::try_from(shares).ok()?, u32::try_from(threshold).ok()?))
 }
 
-/// On a machine without a cluster: whether every key that will be read is there.
+/// On a machine without a cluster: whether every key a backup will read is there. A restore
+/// writes them, and its Secret need not exist yet.
 fn check_keys(
     input: &PlanInput<'_>,
     target: &Found<'_>,
@@ -179,10 +183,13 @@ fn check_keys(
     plan: &KeyStorePlan,
     problems: &mut Problems,
 ) {
+    if invoker.flow == Flow::Restore {
+        return;
+    }
     let field = "spec.parameters.unsealer.mode.kubernetesSecret.secretName";
     let found =
         secret_check::keys(input.secrets(), &target.reference, field, &plan.secret, problems);
-    let (Some(found), Flow::Backup) = (found, invoker.flow) else { return };
+    let Some(found) = found else { return };
     let missing: Vec<String> =
         plan.names_under(&plan.prefix).into_iter().filter(|name| !found.contains(name)).collect();
     if missing.is_empty() {

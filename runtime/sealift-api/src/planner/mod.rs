@@ -156,6 +156,3 @@ fn timeout(invoker: &Invoker<'_>, notes: &mut Vec<String>, problems: &mut Proble
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,7 @@ use super::problem::{Problems, Reason};
 use crate::app_binding::AppBinding;
 use crate::manifest::{APP_CATALOG_GROUP, display_reference, group_of};
 use crate::reference::{Param, TaskRef};
+use crate::typed::{self, TypedError};
 use crate::vault_server_configuration::{self, StashParameters, VaultServerConfiguration};
 
 /// The target and what is known of it.
@@ -94,20 +95,21 @@ pub(super) fn find<'a>(
     };
     let reference = app_binding.reference();
     let parameters = app_binding.spec.parameters.clone().unwrap_or(Value::Null);
-    let mut read_error = |field: String, error: serde_json::Error| {
+    let mut read_error = |field: &str, error: TypedError| {
+        let path = if error.path.is_empty() { String::new() } else { format!(".{}", error.path) };
         problems.add(
             Reason::Invalid,
             &reference,
-            field,
-            error.to_string(),
+            format!("spec.parameters{field}{path}"),
+            error.message,
             "correct the parameters of the AppBinding",
         );
     };
-    let addon = match parameters.get("stash") {
-        Some(stash) => match typed::<StashParameters>(stash) {
+    let addon = match parameters.get("stash").cloned() {
+        Some(stash) => match typed::read_shaped::<StashParameters>(stash, &mut Vec::new()) {
             Ok(addon) => addon,
-            Err((path, error)) => {
-                read_error(format!("spec.parameters.stash{path}"), error);
+            Err(error) => {
+                read_error(".stash", error);
                 return None;
             }
         },
@@ -115,24 +117,17 @@ pub(super) fn find<'a>(
     };
     let is_vault =
         parameters.get("kind").and_then(Value::as_str) == Some(vault_server_configuration::KIND);
-    let vault = match is_vault.then(|| typed::<VaultServerConfiguration>(&parameters)) {
+    let vault = match is_vault
+        .then(|| typed::read_shaped::<VaultServerConfiguration>(parameters, &mut Vec::new()))
+    {
         Some(Ok(vault)) => Some(vault),
-        Some(Err((path, error))) => {
-            read_error(format!("spec.parameters{path}"), error);
+        Some(Err(error)) => {
+            read_error("", error);
             return None;
         }
         None => None,
     };
     Some(Found { app_binding, reference, addon, vault })
-}
-
-/// A value of a JSON tree, or the path below it that is wrong.
-fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, (String, serde_json::Error)> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { format!(".{path}") };
-        (path, error.into_inner())
-    })
 }
 
 impl Found<'_> {
