@@ -175,7 +175,10 @@ pub(crate) async fn run(
     let result = match ended {
         Ended::Returned(Ok(Ok(()))) => settle(store.data_mut()).await,
         Ended::Returned(Ok(Err(error))) => Err((None, FunctionError::from(error))),
-        Ended::Returned(Err(error)) => Err((None, trap::explain(&error, &stderr))),
+        Ended::Returned(Err(error)) => {
+            let error = trap::explain(&error, &stderr);
+            Err((None, store.data().hint.iter().fold(error, |error, hint| error.with_note(hint))))
+        }
         Ended::OutOfTime => Err((None, out_of_time(&stage.limits))),
         Ended::Killed => Err((None, stop.error())),
     };
@@ -257,6 +260,7 @@ fn state(
         facts: Arc::new(ports.facts),
         progress: ProgressCtx::new(Arc::clone(log)),
         outcome,
+        hint: None,
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) facts: Arc<BTreeMap<String, String>>,
     pub(crate) progress: ProgressCtx,
     pub(crate) outcome: Option<Arc<SessionOutcome>>,
+    /// What a trap that follows would not say.
+    pub(crate) hint: Option<&'static str>,
 }
 
 impl WasiView for State {

@@ -14,10 +14,15 @@ use crate::error::FunctionError;
 use crate::state::State;
 use crate::stream::{BodyStream, StreamSource, drain, known_failure};
 
+/// Told at once, and again if dropping the body of the answer then ends the Function: its stream
+/// is still there, and there is no way to give it back.
+const HAS_POLLABLE: &str = "the stream still has a pollable; drop it before from-stream";
+
 /// Borrows what this interface needs.
 pub(crate) struct View<'a> {
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) stop: &'a Stop,
+    pub(crate) hint: &'a mut Option<&'static str>,
 }
 
 struct Marker;
@@ -31,6 +36,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     wasi_streams::add_to_linker::<_, Marker>(linker, |state| View {
         table: &mut state.table,
         stop: &state.stop,
+        hint: &mut state.hint,
     })
 }
 
@@ -43,10 +49,10 @@ impl wasi_streams::Host for View<'_> {
         size: Option<u64>,
     ) -> Result<Resource<artifacts::Body>, Failure> {
         let stream = self.table.delete(stream).map_err(|error| match error {
-            ResourceTableError::HasChildren => FunctionError::InvalidState(
-                "the stream still has a pollable; drop it before from-stream".to_owned(),
-            )
-            .into(),
+            ResourceTableError::HasChildren => {
+                *self.hint = Some(HAS_POLLABLE);
+                FunctionError::InvalidState(HAS_POLLABLE.to_owned()).into()
+            }
             error => Failure::from(error),
         })?;
         let body = Body::new(StreamSource::new(stream), size);

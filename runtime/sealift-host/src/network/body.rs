@@ -2,7 +2,8 @@
 //!
 //! A request's body passes its end on only while the stage that writes it is alive and the chain
 //! is not being stopped: otherwise it is broken off, so that no server takes half an upload for
-//! a whole one. An answer's body holds the connection it comes from, and gives up when nothing
+//! a whole one. A stage that cleans up while it is being stopped can still make requests without
+//! a body. An answer's body holds the connection it comes from, and gives up when nothing
 //! comes for too long.
 
 use std::pin::Pin;
@@ -44,21 +45,18 @@ impl Activity {
 pub(crate) struct RequestBody {
     inner: WasiBody,
     life: Life,
-    // Absent for a request that was begun while the chain was already being stopped: cleaning up
-    // is allowed, completing what was begun before is not.
-    stop: Option<Stop>,
+    stop: Stop,
     activity: Arc<Activity>,
 }
 
 impl RequestBody {
     /// Wraps the body of a stage.
     pub(crate) fn new(inner: WasiBody, life: Life, stop: Stop, activity: Arc<Activity>) -> Self {
-        let stop = (!stop.is_set()).then_some(stop);
         Self { inner, life, stop, activity }
     }
 
     fn is_dead(&self) -> bool {
-        !self.life.is_alive() || self.stop.as_ref().is_some_and(Stop::is_set)
+        !self.life.is_alive() || self.stop.is_set()
     }
 }
 

@@ -1,0 +1,47 @@
+//! Compiled forms: loaded only with the digest that was vouched for, and equal to the component.
+
+use sealift_host::{Host, LoadError};
+use sha2::Digest;
+
+use crate::guests::{bare, descriptor, host, run, stage};
+use crate::ports::plain;
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(bytes)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compiled_form_runs_like_its_component() {
+    let descriptor = descriptor("source-goes-wrong");
+    let wasm = descriptor.append_to(&bare("source-goes-wrong")).unwrap();
+    let compiled = host().compile(&wasm).unwrap();
+    let function = host().load_compiled(descriptor, &compiled, &digest(&compiled)).unwrap();
+    assert_eq!(function.imports(), host().load(&wasm).unwrap().imports());
+    let mut source = stage("source-goes-wrong", "good", &[]);
+    source.function = function;
+    assert_eq!(
+        run(vec![source, stage("sink-goes-wrong", "reads", &[])], plain()).await.failure,
+        None
+    );
+}
+
+#[test]
+fn what_nobody_vouched_for_is_not_loaded() {
+    let descriptor = descriptor("sink-goes-wrong");
+    let mut compiled = host().compile(&bare("sink-goes-wrong")).unwrap();
+    let right = digest(&compiled);
+    compiled[5000] ^= 1;
+    let refused = host().load_compiled(descriptor.clone(), &compiled, &right);
+    assert!(matches!(refused, Err(LoadError::Digest { .. })));
+    let garbage = b"machine code of somebody else";
+    let refused = host().load_compiled(descriptor, garbage, &digest(garbage));
+    assert!(matches!(refused, Err(LoadError::Deserialize { .. })));
+}
+
+#[test]
+fn two_engines_of_one_program_have_the_same_hash_and_compile_alike() {
+    let other = Host::new().unwrap();
+    assert_eq!(host().engine_hash(), other.engine_hash());
+    let wasm = bare("sink-goes-wrong");
+    assert_eq!(host().compile(&wasm).unwrap(), other.compile(&wasm).unwrap());
+}

@@ -1,0 +1,118 @@
+//! Grants: what was not granted is not there, and the refusal names the line that is missing.
+
+use sealift_core::grants::{Grants, RepositoryGrant};
+use sealift_host::{FunctionError, LoadError, Stage, Status, inspect};
+
+use crate::guests::{bare, descriptor, function_with, host, http, run, stage};
+use crate::ports::{Repository, plain};
+
+async fn refusal(source: Stage, sink: Stage) -> String {
+    let outcome = run(vec![source, sink], plain()).await;
+    assert!(outcome.stages.iter().all(|stage| stage.status != Status::Succeeded));
+    assert!(
+        outcome.stages.iter().any(|stage| stage.status == Status::Skipped),
+        "nothing was started"
+    );
+    match outcome.failure.unwrap().error {
+        FunctionError::Denied(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ungranted_import_is_refused_with_the_line_to_add() {
+    let source = || stage("source-goes-wrong", "good", &[]);
+    let sink = || stage("sink-goes-wrong", "reads", &[]);
+    let none = |stage: Stage| Stage { grants: Grants::default(), ..stage };
+    for (source, sink, words) in [
+        (
+            none(stage("source-downloads", "forwards", &[])),
+            sink(),
+            "`http: [{name: target, methods: [GET, HEAD, POST, PUT], paths: [\"/*\"]}]` to spec.permissions",
+        ),
+        (source(), none(stage("sink-uploads", "drains", &[])), "imports wasi:http/"),
+        (source(), none(stage("sink-stores", "forwards", &[])), "`repository: write`"),
+        (none(stage("source-restores", "selected", &[])), sink(), "`repository: read-all`"),
+        (none(stage("source-leaks-keys", "reads", &[])), sink(), "`unsealKeys: write`"),
+    ] {
+        let text = refusal(source, sink).await;
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_keys_are_needed() {
+    // The grant alone does not open what the component never asked for.
+    let mut silent = descriptor("sink-stores");
+    silent.requests = Grants::default();
+    let mut sink = stage("sink-stores", "forwards", &[]);
+    sink.function = function_with(&silent);
+    sink.grants.repository = Some(RepositoryGrant::Write);
+    let text = refusal(stage("source-goes-wrong", "good", &[]), sink).await;
+    assert!(text.contains("does not ask for it") && text.contains("`repository: write`"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_is_no_writing() {
+    let mut sink = stage("sink-stores", "forwards", &[]);
+    sink.grants.repository = Some(RepositoryGrant::ReadAll);
+    let repository = Repository::default();
+    let mut ports = plain();
+    ports.repository_writer = Some(std::sync::Arc::new(repository.clone()));
+    let outcome = run(vec![stage("source-goes-wrong", "good", &[]), sink], ports).await;
+    assert!(outcome.failure.unwrap().to_string().contains("repository: write"));
+    assert!(repository.written.lock().unwrap().files.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_base_is_closed() {
+    let (mut ports, repository) = (plain(), Repository::default());
+    ports.repository_writer = Some(std::sync::Arc::new(repository.clone()));
+    let source = stage("source-goes-wrong", "looks-around", &[("count", "3")]);
+    let outcome = run(vec![source, stage("sink-stores", "forwards", &[])], ports).await;
+    assert_eq!(outcome.failure, None);
+    let seen = String::from_utf8(repository.written.lock().unwrap().files[0].1.clone()).unwrap();
+    assert_eq!(
+        seen,
+        "parameters {\"count\":3,\"host\":\"target\",\"mode\":\"looks-around\",\"path\":\"/\"}\n\
+         fact driver=Restic\nmissing None cancelled false\nenv []\nargs []\n\
+         read-dir refused\nwrite-file refused\nconnect refused\nresolve refused\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_parameter_starts_nothing() {
+    let source = stage("source-goes-wrong", "good", &[("sise", "3")]);
+    let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], plain()).await;
+    let failure = outcome.failure.unwrap();
+    assert!(failure.to_string().contains("invalid parameter /sise: is unknown"), "{failure}");
+    assert_eq!(outcome.stages[1].status, Status::Skipped);
+}
+
+#[test]
+fn a_component_tells_what_it_is_without_being_compiled() {
+    let descriptor = descriptor("sink-stores");
+    let inspected = inspect(&descriptor.append_to(&bare("sink-stores")).unwrap()).unwrap();
+    assert_eq!(inspected.descriptor, descriptor);
+    assert_eq!(inspected.export, "sealift:function/sink@0.1.0");
+    assert!(inspected.imports.contains(&"sealift:function/repository-writer@0.1.0".to_owned()));
+    assert!(inspected.imports.iter().all(|import| !import.starts_with("wasi:http")));
+    assert!(inspected.digest.starts_with("sha256:") && inspected.size > 10_000);
+}
+
+#[test]
+fn a_component_without_or_with_a_wrong_descriptor_is_not_loaded() {
+    let wasm = bare("sink-stores");
+    assert!(matches!(host().load(&wasm), Err(LoadError::NoDescriptor)));
+    let wrong = descriptor("source-goes-wrong").append_to(&wasm).unwrap();
+    assert!(matches!(host().load(&wrong), Err(LoadError::KindMismatch { .. })));
+    let half = &wrong[..wrong.len() / 2];
+    assert!(matches!(host().load(half), Err(LoadError::Parse(_))));
+}
+
+#[test]
+fn the_names_on_the_network_are_what_both_keys_have_in_common() {
+    let ours = Grants { http: vec![http(&["GET", "PUT"], &["/v1/*"])], ..Grants::default() };
+    let theirs = Grants { http: vec![http(&["GET"], &["/v1/sys/*"])], ..Grants::default() };
+    assert_eq!(ours.intersection(&theirs), theirs);
+}

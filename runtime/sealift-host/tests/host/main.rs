@@ -1,0 +1,25 @@
+//! The host with real components: whole chains with ports in memory and servers on loopback.
+//!
+//! The guests in `tests/guests` are built by the first test that needs one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod chains;
+mod compiled;
+mod grants;
+mod guests;
+mod judgement;
+mod keys;
+mod kills;
+mod limits;
+mod network;
+mod observers;
+mod ports;
+mod repository;
+mod server;

@@ -1,0 +1,294 @@
+//! The network by name: reached only as granted, with TLS, credential and redirects done by the
+//! host, and never with half an answer taken for a whole one.
+
+use std::sync::Arc;
+
+use sealift_core::plan::Origin;
+use sealift_host::ports::Ports;
+use sealift_host::{ChainFailure, ChainOutcome, Stage};
+
+use crate::chains::statistic;
+use crate::guests::{http, run, stage};
+use crate::ports::{Token, network, origin, plain};
+use crate::server::{Server, certificate, ok, redirect, start, start_raw, start_tls};
+
+fn pattern(size: u32) -> Vec<u8> {
+    (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect()
+}
+
+async fn get(mode: &str, parameters: &[(&str, &str)], ports: Ports) -> ChainOutcome {
+    fetch(stage("source-downloads", mode, parameters), ports).await
+}
+
+async fn fetch(source: Stage, ports: Ports) -> ChainOutcome {
+    run(vec![source, stage("sink-goes-wrong", "reads", &[])], ports).await
+}
+
+fn failed(outcome: ChainOutcome) -> ChainFailure {
+    let failure = outcome.failure.expect("the chain must fail");
+    assert_eq!(failure.stage, "source-0", "{failure}");
+    assert!(outcome.artifacts.is_empty());
+    failure
+}
+
+fn with_token(mut ports: Ports) -> Ports {
+    ports.credentials = Arc::new(Token(Some(("X-Vault-Token", "hvs.of-the-host"))));
+    ports
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_becomes_an_artifact_by_forwarding_or_copying() {
+    let server = start(|_| ok(pattern(3_000_000))).await;
+    // `drops-the-head` lets go of everything but the bytes before the first is read.
+    for mode in ["forwards", "copies", "drops-the-head"] {
+        let outcome = get(mode, &[("path", "/v1/snap?a=b")], network(&server.url)).await;
+        assert_eq!(outcome.failure, None, "{mode}");
+        let sink = &outcome.stages[1];
+        assert_eq!(
+            (statistic(sink, "bytes"), statistic(sink, "wrong")),
+            (3_000_000.0, 0.0),
+            "{mode}"
+        );
+    }
+    let seen = server.seen();
+    assert_eq!(seen[0].path, "/v1/snap?a=b");
+    assert_eq!(seen[0].headers["host"], server.authority(), "the origin's host, not the name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_credential_is_the_hosts_and_cannot_be_shadowed_or_seen() {
+    let server = start(|_| ok("x")).await;
+    let headers = [("headers", "x-vault-token=guess,x-vault-namespace=ns")];
+    let outcome = get("forwards", &headers, with_token(network(&server.url))).await;
+    assert_eq!(outcome.failure, None);
+    let headers = &server.seen()[0].headers;
+    let tokens: Vec<_> = headers.get_all("x-vault-token").iter().collect();
+    assert_eq!(tokens, ["hvs.of-the-host"]);
+    assert_eq!(headers["x-vault-namespace"], "ns");
+    assert!(!format!("{outcome:?}").contains("hvs.of-the-host"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_denied_is_told_even_when_the_function_hides_it() {
+    let server = start(|_| ok("x")).await;
+    for (host, path, words) in [
+        ("example.org", "/", "host example.org is not granted"),
+        ("169.254.169.254", "/latest/meta-data", "host 169.254.169.254 is not granted"),
+        ("target:1234", "/v1/x", "a name has no port"),
+        ("user@target", "/v1/x", "user name"),
+        ("target", "/v2/x", "paths: [\"/v2/x\"]"),
+        ("target", "/v1/../v2/x", "no . and no .. parts"),
+        ("target", "/v1/%2e%2e/v2/x", "no . and no .. parts"),
+    ] {
+        let mut source =
+            stage("source-downloads", "hides-the-reason", &[("host", host), ("path", path)]);
+        source.grants.http = vec![http(&["GET"], &["/v1/*"])];
+        let failure = failed(fetch(source, network(&server.url)).await);
+        let text = failure.to_string();
+        assert!(text.contains("something went wrong") && text.contains(words), "{text}");
+    }
+    let mut source = stage("source-downloads", "forwards", &[("method", "PUT"), ("path", "/v1/x")]);
+    source.grants.http = vec![http(&["GET"], &["/v1/*"])];
+    assert!(
+        failed(fetch(source, network(&server.url)).await).to_string().contains("methods: [PUT]")
+    );
+    assert!(server.seen().is_empty(), "nothing went out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unbound_name_and_a_server_that_is_not_there_are_told() {
+    let text = failed(get("forwards", &[], plain()).await).to_string();
+    assert!(text.contains("name target is not bound"), "{text}");
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let text = failed(get("forwards", &[], network(&gone)).await).to_string();
+    assert!(text.contains("cannot connect to 127.0.0.1"), "{text}");
+    let text = failed(get("forwards", &[], network("http://nowhere.invalid")).await).to_string();
+    assert!(text.contains("nowhere.invalid does not resolve"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_an_answer_is_never_a_whole_one() {
+    for (answer, words) in [
+        // Ends when the connection does: half of it would look like all of it.
+        (&b"HTTP/1.1 200 OK\r\n\r\nhalf"[..], "neither a length nor chunks"),
+        (b"HTTP/1.0 200 OK\r\n\r\nhalf", "neither a length nor chunks"),
+        (b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhalf", "neither a length nor chunks"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", ""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", ""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nha", ""),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-length: 9\r\n\r\nhalf", ""),
+        (b"garbage\r\n\r\n", ""),
+    ] {
+        let server = start_raw(answer).await;
+        for mode in ["forwards", "copies"] {
+            let failure = failed(get(mode, &[], network(&server.url)).await);
+            assert!(failure.to_string().contains(words), "{failure}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_length_and_a_kept_pollable_are_errors_with_words() {
+    let server = start(|_| ok(pattern(1000))).await;
+    let failure = failed(get("expects-one-more", &[], network(&server.url)).await);
+    assert_eq!(failure.error.code(), "data-loss-risk");
+    assert!(failure.to_string().contains("only 1000 of 1001"), "{failure}");
+    for (mode, code) in [("keeps-a-pollable", "trap"), ("leaks-a-pollable", "invalid-state")] {
+        let failure = failed(get(mode, &[], network(&server.url)).await);
+        assert_eq!(failure.error.code(), code);
+        assert!(failure.to_string().contains("still has a pollable"), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_followed_to_allowed_hosts_with_the_credential() {
+    let leader = start(|_| ok(pattern(10))).await;
+    let to = format!("{}/v1/snap?a=b", leader.url);
+    let standby = start(move |_| redirect(307, &to)).await;
+    let listed =
+        Origin { redirect_hosts: vec![leader.authority().to_owned()], ..origin(&standby.url) };
+    let ports = with_token(Ports { origins: vec![listed], ..plain() });
+    let outcome = get("forwards", &[("path", "/v1/snap?a=b"), ("times", "3")], ports).await;
+    assert_eq!(outcome.failure, None);
+    let seen = leader.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|request| request.path == "/v1/snap?a=b"));
+    assert!(seen.iter().all(|request| request.headers["x-vault-token"] == "hvs.of-the-host"));
+    assert_eq!(standby.seen().len(), 1, "later requests go to the leader at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_elsewhere_is_refused_and_sees_no_credential() {
+    let thief = start(|_| ok("x")).await;
+    let to = format!("{}/v1/snap", thief.url);
+    let server = start(move |_| redirect(308, &to)).await;
+    let failure = failed(get("forwards", &[], with_token(network(&server.url))).await);
+    assert!(
+        failure.to_string().contains(&format!("redirects to {}", thief.authority())),
+        "{failure}"
+    );
+    assert!(failure.to_string().contains("allowedHosts"), "{failure}");
+    assert!(thief.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_stays_inside_the_grant_and_comes_to_an_end() {
+    let server = start(|_| redirect(307, "/v1/again")).await;
+    let failure = failed(get("forwards", &[("path", "/v1/again")], network(&server.url)).await);
+    assert!(failure.to_string().contains("more than 2 times"), "{failure}");
+    assert_eq!(server.seen().len(), 3);
+    let server = start(|_| redirect(307, "/v1/secret/data")).await;
+    let mut source = stage("source-downloads", "forwards", &[("path", "/v1/sys/snap")]);
+    source.grants.http = vec![http(&["GET"], &["/v1/sys/*"])];
+    let failure = failed(fetch(source, with_token(network(&server.url))).await);
+    assert!(failure.to_string().contains("/v1/secret/data"), "{failure}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_streamed_body_is_never_sent_twice() {
+    let leader = start(|_| ok("x")).await;
+    let to = format!("{}/v1/restore", leader.url);
+    let standby = start(move |_| redirect(307, &to)).await;
+    let listed =
+        Origin { redirect_hosts: vec![leader.authority().to_owned()], ..origin(&standby.url) };
+    let ports = Ports { origins: vec![listed], ..plain() };
+    let parameters = [("method", "PUT"), ("content", "once"), ("path", "/v1/restore")];
+    let failure = failed(get("forwards", &parameters, ports).await);
+    assert_eq!(failure.error.code(), "retryable", "{failure}");
+    assert!(failure.to_string().contains("never sent twice"), "{failure}");
+    assert!(leader.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn https_never_becomes_http() {
+    let plain_server = start(|_| ok("x")).await;
+    let to = format!("{}/v1/x", plain_server.url);
+    let certificate = certificate(&["127.0.0.1"]);
+    let server = start_tls(&certificate, move |_| redirect(307, &to)).await;
+    let mut bound = origin(&server.url);
+    bound.ca_pem = Some(certificate.ca_pem.clone());
+    bound.redirect_hosts = vec![plain_server.authority().to_owned()];
+    let ports = with_token(Ports { origins: vec![bound], ..plain() });
+    let failure = failed(get("forwards", &[], ports).await);
+    assert!(failure.to_string().contains("https to http"), "{failure}");
+    assert!(plain_server.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_trusts_the_ca_of_the_origin_and_nothing_else() {
+    let (right, other) = (certificate(&["127.0.0.1", "vault.test"]), certificate(&["127.0.0.1"]));
+    let server: Server = start_tls(&right, |_| ok("x")).await;
+    let bound = |change: &dyn Fn(&mut Origin)| {
+        let mut bound = origin(&server.url);
+        change(&mut bound);
+        Ports { origins: vec![bound], ..plain() }
+    };
+    let ca = |pem: &str| Some(pem.to_owned());
+    let good: [&dyn Fn(&mut Origin); 3] = [
+        &|origin| origin.ca_pem = ca(&right.ca_pem),
+        &|origin| {
+            origin.ca_pem = ca(&right.ca_pem);
+            origin.server_name = Some("vault.test".to_owned());
+        },
+        &|origin| origin.insecure_skip_tls_verify = true,
+    ];
+    for change in good {
+        assert_eq!(get("forwards", &[], bound(change)).await.failure, None);
+    }
+    let bad: [(&dyn Fn(&mut Origin), &str); 5] = [
+        (&|_| {}, "TLS failed"),
+        (&|origin| origin.ca_pem = ca(&other.ca_pem), "TLS failed"),
+        (
+            &|origin| {
+                origin.ca_pem = ca(&right.ca_pem);
+                origin.server_name = Some("other.test".to_owned());
+            },
+            "TLS failed",
+        ),
+        (&|origin| origin.ca_pem = ca("no certificate"), "holds no certificate"),
+        (
+            &|origin| {
+                origin.ca_pem = ca("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            },
+            "CA certificate of origin target is not usable",
+        ),
+    ];
+    for (change, words) in bad {
+        let failure = failed(get("forwards", &[], bound(change)).await);
+        assert!(failure.to_string().contains(words), "{failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loopback_is_reached_only_where_the_origin_itself_says_so() {
+    let server = start(|_| ok("x")).await;
+    let closed = Ports { allow_loopback: false, ..network(&server.url) };
+    let failure = failed(get("forwards", &[], closed).await);
+    assert!(failure.to_string().contains("loopback"), "{failure}");
+
+    // A name that resolves to loopback is not an origin that is loopback ...
+    let port = server.authority().rsplit(':').next().unwrap().to_owned();
+    let mut named = origin(&format!("http://vault.test:{port}"));
+    named.addresses = vec![format!("127.0.0.1:{port}"), "169.254.1.1:80".to_owned()];
+    let ports = Ports { origins: vec![named.clone()], ..plain() };
+    let failure = failed(get("forwards", &[], ports).await);
+    assert!(failure.to_string().contains("is loopback and never connected to"), "{failure}");
+    assert!(server.seen().is_empty());
+    // ... unless the user bound it to loopback, and to nothing else, by hand.
+    named.addresses.pop();
+    let outcome = get("forwards", &[], Ports { origins: vec![named], ..plain() }).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!(server.seen()[0].headers["host"], format!("vault.test:{port}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_an_origin_stands_before_every_request() {
+    let server = start(|_| ok("x")).await;
+    let ports = network(&format!("{}/prefix/", server.url));
+    assert_eq!(get("forwards", &[("path", "/v1/x")], ports).await.failure, None);
+    assert_eq!(server.seen()[0].path, "/prefix/v1/x");
+}

@@ -1,0 +1,191 @@
+//! A source that makes the request its parameters name and sends the answer on, one way or another.
+
+#![allow(
+    unsafe_code,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
+)]
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-http@0.1.0; }",
+        path: "../../../wit/0.1.0",
+        world: "tests:guest/guest",
+        generate_all,
+    });
+}
+
+use bindings::exports::sealift::function::source::Guest;
+use bindings::sealift::function::artifacts::Header;
+use bindings::sealift::function::downstream::send;
+use bindings::sealift::function::errors::Error;
+use bindings::sealift::function::parameters;
+use bindings::sealift::function::wasi_streams::{error_of, from_stream};
+use bindings::wasi::http::outgoing_handler::handle;
+use bindings::wasi::http::types::{
+    Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
+};
+use bindings::wasi::io::streams::StreamError;
+
+struct Source;
+bindings::export!(Source with_types_in bindings);
+
+fn text(name: &str) -> String {
+    parameters::text(name).ok().flatten().unwrap_or_default()
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    parameters::integer(name)
+        .ok()
+        .flatten()
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or(otherwise)
+}
+
+fn external(what: impl std::fmt::Debug) -> Error {
+    Error::ExternalFailed(format!("{what:?}"))
+}
+
+fn request() -> Result<IncomingResponse, Error> {
+    let headers = Fields::new();
+    for line in parameters::items("headers")?.unwrap_or_default() {
+        let (name, value) = line.split_once('=').unwrap_or((&line, ""));
+        headers.append(name, value.as_bytes()).map_err(external)?;
+    }
+    let request = OutgoingRequest::new(headers);
+    let method = match text("method").as_str() {
+        "" | "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        other => Method::Other(other.to_owned()),
+    };
+    request.set_method(&method).map_err(external)?;
+    request.set_scheme(Some(&Scheme::Http)).map_err(external)?;
+    request.set_authority(Some(&text("host"))).map_err(external)?;
+    request.set_path_with_query(Some(&text("path"))).map_err(external)?;
+    let content = text("content");
+    let body = request.body().map_err(external)?;
+    let pending = if content.is_empty() {
+        drop(body);
+        handle(request_again(&request)?, None).map_err(external)?
+    } else {
+        let pending = handle(request, None).map_err(external)?;
+        {
+            let stream = body.write().map_err(external)?;
+            stream.blocking_write_and_flush(content.as_bytes()).map_err(external)?;
+        }
+        OutgoingBody::finish(body, None).map_err(external)?;
+        pending
+    };
+    pending.subscribe().block();
+    pending.get().ok_or_else(|| external("no answer"))?.map_err(external)?.map_err(external)
+}
+
+/// The same request without a body: a request whose body was asked for has one.
+fn request_again(request: &OutgoingRequest) -> Result<OutgoingRequest, Error> {
+    let again =
+        OutgoingRequest::new(Fields::from_list(&request.headers().entries()).map_err(external)?);
+    again.set_method(&request.method()).map_err(external)?;
+    again.set_scheme(request.scheme().as_ref()).map_err(external)?;
+    again.set_authority(request.authority().as_deref()).map_err(external)?;
+    again.set_path_with_query(request.path_with_query().as_deref()).map_err(external)?;
+    Ok(again)
+}
+
+fn length(response: &IncomingResponse) -> Option<u64> {
+    let values = response.headers().get("content-length");
+    values.first().and_then(|value| String::from_utf8_lossy(value).parse().ok())
+}
+
+impl Guest for Source {
+    fn run() -> Result<(), Error> {
+        let mode = text("mode");
+        let mut answers = Vec::new();
+        for _ in 0..number("times", 1) {
+            match request() {
+                Err(_) if mode == "hides-the-reason" => {
+                    return Err(Error::ExternalFailed("something went wrong".to_owned()));
+                }
+                answer => answers.push(answer?),
+            }
+        }
+        let Some(response) = answers.pop() else { return Ok(()) };
+        drop(answers);
+        let size = length(&response);
+        let header = |size| Header {
+            name: "answer".to_owned(),
+            size,
+            attributes: vec![("status".to_owned(), response.status().to_string())],
+        };
+        match mode.as_str() {
+            "forwards" | "hides-the-reason" => {
+                let outgoing = send(&header(size))?;
+                let body = response.consume().map_err(external)?;
+                let stream = body.stream().map_err(external)?;
+                outgoing.forward(from_stream(stream, size)?)?;
+                outgoing.finish().map(drop)
+            }
+            // The head and the body's handle go before the first byte is read.
+            "drops-the-head" => {
+                let outgoing = send(&header(size))?;
+                let body = response.consume().map_err(external)?;
+                let stream = body.stream().map_err(external)?;
+                let bytes = from_stream(stream, size)?;
+                drop(body);
+                drop(response);
+                outgoing.forward(bytes)?;
+                outgoing.finish().map(drop)
+            }
+            "copies" => {
+                let outgoing = send(&header(size))?;
+                let body = response.consume().map_err(external)?;
+                let stream = body.stream().map_err(external)?;
+                loop {
+                    match stream.blocking_read(64 << 10) {
+                        Ok(bytes) => outgoing.write(&bytes)?,
+                        Err(StreamError::Closed) => break,
+                        Err(StreamError::LastOperationFailed(error)) => {
+                            return Err(error_of(&error)
+                                .unwrap_or_else(|| external(error.to_debug_string())));
+                        }
+                    }
+                }
+                outgoing.finish().map(drop)
+            }
+            // A wrong length, as a server or a careless author would give it.
+            "expects-one-more" => {
+                let outgoing = send(&header(None))?;
+                let body = response.consume().map_err(external)?;
+                let stream = body.stream().map_err(external)?;
+                outgoing.forward(from_stream(stream, size.map(|size| size + 1))?)?;
+                outgoing.finish().map(drop)
+            }
+            "keeps-a-pollable" | "leaks-a-pollable" => {
+                let body = response.consume().map_err(external)?;
+                let stream = body.stream().map_err(external)?;
+                let pollable = stream.subscribe();
+                let made = from_stream(stream, size).map(drop);
+                if mode == "leaks-a-pollable" {
+                    std::mem::forget((pollable, body));
+                }
+                made
+            }
+            mode => panic!("unknown mode {mode}"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A source that hands keys on, or tries to see or replace them in the way parameter `mode` says.
+
+#![allow(
+    unsafe_code,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
+)]
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-key-store@0.1.0; }",
+        path: "../../../wit/0.1.0",
+        world: "tests:guest/guest",
+        generate_all,
+    });
+}
+
+use bindings::exports::sealift::function::source::Guest;
+use bindings::sealift::function::artifacts::{Header, as_stdin};
+use bindings::sealift::function::downstream::send;
+use bindings::sealift::function::errors::Error;
+use bindings::sealift::function::{key_store, parameters};
+
+struct Source;
+bindings::export!(Source with_types_in bindings);
+
+impl Guest for Source {
+    fn run() -> Result<(), Error> {
+        let mode = parameters::text("mode")?.unwrap_or_default();
+        let names = key_store::names()?;
+        for name in &names {
+            let body = key_store::open(name)?;
+            match mode.as_str() {
+                "hands-on" => {
+                    let outgoing = send(&Header {
+                        name: name.clone(),
+                        size: body.size(),
+                        attributes: vec![],
+                    })?;
+                    outgoing.forward(body)?;
+                    outgoing.finish()?;
+                }
+                "reads" => {
+                    let value = body.read(1 << 20)?.unwrap_or_default();
+                    let outgoing =
+                        send(&Header { name: name.clone(), size: None, attributes: vec![] })?;
+                    outgoing.write(&value)?;
+                    outgoing.finish()?;
+                }
+                "reads-by-stdin" => as_stdin(body)?,
+                "swaps" => key_store::put(name, key_store::open(names.last().unwrap_or(name))?)?,
+                mode => panic!("unknown mode {mode}"),
+            }
+        }
+        if mode == "swaps" {
+            key_store::commit()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! A source that sends the files of the selected snapshot, or reaches for all snapshots.
+
+#![allow(
+    unsafe_code,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
+)]
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "generated"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-repository-reader@0.1.0; }",
+        path: "../../../wit/0.1.0",
+        world: "tests:guest/guest",
+        generate_all,
+    });
+}
+
+use bindings::exports::sealift::function::source::Guest;
+use bindings::sealift::function::artifacts::Header;
+use bindings::sealift::function::downstream::send;
+use bindings::sealift::function::errors::Error;
+use bindings::sealift::function::{parameters, repository_reader};
+
+struct Source;
+bindings::export!(Source with_types_in bindings);
+
+impl Guest for Source {
+    fn run() -> Result<(), Error> {
+        let snapshot = match parameters::text("mode")?.as_deref() {
+            Some("lists-all") => {
+                let found = repository_reader::list(&[], None, 10)?;
+                repository_reader::open(found.first().map_or("none", String::as_str))?
+            }
+            _ => repository_reader::selected()?,
+        };
+        for entry in snapshot.entries("", None, u32::MAX)? {
+            let attributes = vec![("snapshot".to_owned(), snapshot.id())];
+            let outgoing =
+                send(&Header { name: entry.path.clone(), size: Some(entry.size), attributes })?;
+            outgoing.forward(snapshot.open(&entry.path)?)?;
+            outgoing.finish()?;
+        }
+        Ok(())
+    }
+}
