@@ -55,7 +55,7 @@ pub struct Surroundings {
 pub enum SessionError {
     /// The repository's Secret is missing or incomplete.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(Box<StorageError>),
     /// Another run on this machine holds the repository.
     #[error("failed to lock Repository {namespace}/{name}")]
     Locked {
@@ -76,7 +76,7 @@ pub enum SessionError {
         name: String,
         /// The cause.
         #[source]
-        source: sealift_repository::Error,
+        source: Box<sealift_repository::Error>,
     },
     /// No snapshot fits.
     #[error("failed to select the snapshot to restore from Repository {namespace}/{name}")]
@@ -87,7 +87,7 @@ pub enum SessionError {
         name: String,
         /// The cause.
         #[source]
-        source: sealift_repository::Error,
+        source: Box<sealift_repository::Error>,
     },
     /// A component cannot be run.
     #[error("failed to load Function {function}")]
@@ -96,14 +96,14 @@ pub enum SessionError {
         function: String,
         /// The cause.
         #[source]
-        source: ComponentError,
+        source: Box<ComponentError>,
     },
     /// A stage failed.
     #[error("{0}")]
-    Chain(ChainFailure),
+    Chain(Box<ChainFailure>),
     /// The chain was fine, the snapshot is not.
     #[error("failed to store the snapshot")]
-    Commit(#[source] CommitError),
+    Commit(#[source] Box<CommitError>),
     /// The snapshot is safe.
     #[error("the snapshot is safe, but {0}")]
     Maintenance(String),
@@ -173,7 +173,8 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
             ));
             ports.repository_writer = Some(Arc::clone(&slot) as _);
             run_chain(report, stages, ports, around).await?;
-            let committed = slot.commit().await.map_err(SessionError::Commit)?;
+            let committed =
+                slot.commit().await.map_err(|error| SessionError::Commit(Box::new(error)))?;
             report.committed = Some(committed);
             drop(lock);
             report.maintenance = maintenance::run(&plan, &repository, around).await;
@@ -215,7 +216,7 @@ async fn run_chain(
     if around.cancel.is_cancelled() {
         return Err(SessionError::Cancelled);
     }
-    outcome.failure.map_or(Ok(()), |failure| Err(SessionError::Chain(failure)))
+    outcome.failure.map_or(Ok(()), |failure| Err(SessionError::Chain(Box::new(failure))))
 }
 
 /// Loads the components of these stages.
@@ -228,7 +229,10 @@ pub(crate) fn load(
         .map(|stage| {
             let function =
                 around.components.load(&around.host, &stage.component).map_err(|source| {
-                    SessionError::Component { function: stage.function.clone(), source }
+                    SessionError::Component {
+                        function: stage.function.clone(),
+                        source: Box::new(source),
+                    }
                 })?;
             Ok(Stage {
                 name: stage.name.clone(),
@@ -255,7 +259,9 @@ struct Opened {
 /// backup uploaded back into the index. Both need the repository alone; while another backup
 /// runs they are not needed, since that one has done them.
 async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError> {
-    let secrets = storage::read_secrets(&plan.repository, &*around.objects).await?;
+    let secrets = storage::read_secrets(&plan.repository, &*around.objects)
+        .await
+        .map_err(|error| SessionError::Storage(Box::new(error)))?;
     let options = storage::options(&around.cancel);
     let backup = matches!(plan.direction, Direction::Backup(_));
     let (owned, folder) = (plan.clone(), around.lock_dir.clone());
@@ -299,7 +305,7 @@ async fn select(
     spawn(move || repository.select(&selection)).await?.map_err(|source| SessionError::Select {
         namespace: plan.repository.reference.namespace.clone(),
         name: plan.repository.reference.name.clone(),
-        source,
+        source: Box::new(source),
     })
 }
 
@@ -307,7 +313,7 @@ fn repository_error(plan: &Plan, source: sealift_repository::Error) -> SessionEr
     SessionError::Repository {
         namespace: plan.repository.reference.namespace.clone(),
         name: plan.repository.reference.name.clone(),
-        source,
+        source: Box::new(source),
     }
 }
 
