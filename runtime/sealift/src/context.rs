@@ -1,19 +1,20 @@
 //! What the commands share: everything that touches the environment is resolved here, once.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sealift_api::manifest::display_reference;
-use sealift_api::objects::Objects;
+use sealift_api::objects::{Object, Objects};
 use sealift_api::planner::{
     self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
 };
 use sealift_core::plan::{ObjectRef, Plan};
 use sealift_job::components::{Components, LocalComponents};
 
-use crate::args::{LockArgs, PlanArgs};
+use crate::args::{LockArgs, PlanArgs, Resolve};
 use crate::built_in::BUILT_IN;
 use crate::exit::{Exit, Failure};
 use crate::manifests;
@@ -50,7 +51,7 @@ pub(crate) fn plan_of(
         None => format!("{}-{}", invoker.name, started.as_second()),
     };
     let options = PlanOptions {
-        target_addresses: args.resolve.iter().map(|entry| entry.address.to_string()).collect(),
+        target_addresses: target_addresses(objects, &args.resolve)?,
         pushgateway: pushgateway(args)?,
         ..PlanOptions::default()
     };
@@ -63,6 +64,44 @@ pub(crate) fn plan_of(
         failure.lines.extend(known.refusals.take());
         failure
     })
+}
+
+/// The addresses of `--resolve`, each of which must be for an AppBinding: a mistyped host would
+/// otherwise be asked of DNS after all.
+fn target_addresses(objects: &Objects, resolve: &[Resolve]) -> Result<Vec<String>, Failure> {
+    let hosts: BTreeSet<String> =
+        objects.iter().filter_map(|(_, object)| host_of(object)).collect();
+    let mut addresses = Vec::new();
+    for entry in resolve {
+        let host = format!("{}:{}", entry.host, entry.port);
+        if !hosts.contains(&host) {
+            let known: Vec<_> = hosts.into_iter().collect();
+            return Err(Failure::new(
+                Exit::Invalid,
+                format!("--resolve {host}: no AppBinding in the files is at this host and port"),
+            )
+            .help(format!("the files know {}", known.join(", "))));
+        }
+        addresses.push(entry.address.to_string());
+    }
+    Ok(addresses)
+}
+
+/// `host:port` of an AppBinding.
+fn host_of(object: &Object) -> Option<String> {
+    let Object::AppBinding(binding) = object else { return None };
+    let config = &binding.spec.client_config;
+    match (&config.url, &config.service) {
+        (Some(url), _) => {
+            let url = url::Url::parse(url).ok()?;
+            Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+        }
+        (None, Some(service)) => {
+            let namespace = service.namespace.as_deref().unwrap_or(binding.namespace());
+            Some(format!("{}.{namespace}.svc:{}", service.name, service.port))
+        }
+        (None, None) => None,
+    }
 }
 
 fn pushgateway(args: &PlanArgs) -> Result<Option<url::Url>, Failure> {
