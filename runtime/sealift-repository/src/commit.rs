@@ -135,21 +135,24 @@ impl Draft {
             });
         };
         // A write that failed may have arrived all the same; what counts is what is there now.
+        // Cancelling is too late from here on.
         let name = id.to_hex().as_str().to_owned();
         let uncertain = |source| Error::Uncertain { id: name.clone(), source: Box::new(source) };
-        let listed = gate.run("listing the snapshots", || gate.list(FileType::Snapshot)).map_err(
-            |error| match &written {
-                Err(first) => uncertain(first.clone()),
-                Ok(()) => uncertain(error),
-            },
-        )?;
-        if !listed.contains(&id) {
+        let gate = repository.settling_gate();
+        let listed = gate.run("listing the snapshots", || gate.list(FileType::Snapshot));
+        let there = match (&listed, &written) {
+            (Ok(list), _) => list.contains(&id),
+            (Err(_), Err(first)) => return Err(uncertain(first.clone())),
+            (Err(error), Ok(())) => return Err(uncertain(error.clone())),
+        };
+        if !there {
             written?;
-            return Err(Error::SnapshotNotProven {
-                cause: format!("snapshot {name} was written and is not in the list"),
-            });
+            return Err(uncertain(Error::Damaged {
+                what: "its file was written and is not in the list".to_owned(),
+            }));
         }
         let id = SnapshotId::from(id);
+        let engine = repository.engine(&gate).map_err(uncertain)?;
         let mut stored_file = gate
             .run("reading the snapshot back", || engine.get_file::<SnapshotFile>(&id))
             .map_err(uncertain)?;

@@ -8,17 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read, Seek, Write};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, SnapshotSummary};
-use rustic_core::{
-    BackupOptions, IndexedIdsStatus, ParentOptions, ReadSource, ReadSourceEntry, RusticResult,
-    TreeId,
-};
+use rustic_core::repofile::SnapshotSummary;
+use rustic_core::{IndexedIdsStatus, TreeId};
 use sealift_core::plan::SnapshotIdentity;
 
+use crate::archive::Incoming;
 use crate::artifact::{check_path, folders_above};
 use crate::gate::Gate;
 use crate::meter::Meter;
@@ -28,8 +25,6 @@ use crate::{Error, FileReceipt, Repository};
 const SMALL: u64 = 1 << 20;
 /// All small artifacts together.
 const SMALL_TOTAL: u64 = 16 << 20;
-/// What the reader hands to the chunker at once.
-const READ_BUFFER: usize = 256 << 10;
 
 /// A snapshot being written. Dropped without [`Draft::commit`], nothing of it appears; the data
 /// that was stored is used again by the next backup once the index was repaired
@@ -69,12 +64,6 @@ impl Stored {
         self.data_blobs += summary.data_blobs;
         self.tree_blobs += summary.tree_blobs;
     }
-}
-
-struct Incoming {
-    path: String,
-    size: u64,
-    reader: Box<dyn Read + Send>,
 }
 
 impl Repository {
@@ -303,122 +292,6 @@ impl Draft {
             }
         }
         Ok(())
-    }
-
-    fn archive(&mut self, batch: Vec<Incoming>) -> Result<(), Error> {
-        let count = batch.len() as u64;
-        let total: u64 = batch.iter().map(|incoming| incoming.size).sum();
-        let first = batch.first().map(|incoming| incoming.path.clone()).unwrap_or_default();
-        let mut entries = BTreeMap::new();
-        let mut outcomes = Vec::new();
-        for incoming in batch {
-            let path = format!("{}/{}", self.identity.path, incoming.path);
-            for folder in folders_above(&path) {
-                entries
-                    .entry(sort_key(folder))
-                    .or_insert_with(|| Ok(self.entry(folder, NodeType::Dir, 0, None)));
-            }
-            let cancel = self.repository.options().cancel.clone();
-            let (meter, outcome) =
-                Meter::new(&incoming.path, Some(incoming.size), incoming.reader, cancel);
-            outcomes.push((incoming.path, outcome));
-            let entry = self.entry(&path, NodeType::File, incoming.size, Some(meter));
-            entries.insert(sort_key(&path), Ok(entry));
-        }
-        let source = Source(Mutex::new(entries.into_values().collect()));
-        let options = BackupOptions::default()
-            .no_scan(true)
-            .parent_opts(ParentOptions::default().force(true));
-        let held = self.gate.held();
-        let folder = [PathBuf::from(&self.identity.path)];
-        let engine = &self.engine;
-        let archived = self.gate.run("storing artifacts", || {
-            engine.archive(&options, &source, SnapshotFile::default(), &folder)
-        });
-        // An artifact's own error comes first: it is the cause, and rustic_core only warns of it.
-        let mut receipts = Vec::new();
-        for (path, outcome) in outcomes {
-            match outcome.receipt(&path) {
-                Ok(receipt) => receipts.push(receipt),
-                Err(error @ Error::NotProven { .. }) => {
-                    // It may not have been read to its end because the storage failed.
-                    archived?;
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let archived = archived?;
-        let summary = archived.summary.unwrap_or_default();
-        let refuse = |cause: String| Error::NotProven { artifact: first.clone(), cause };
-        if self.gate.held() != held + 1 {
-            return Err(refuse("the engine did not come to the end of its work".to_owned()));
-        }
-        if summary.total_files_processed != count || summary.total_bytes_processed != total {
-            return Err(refuse(format!(
-                "{count} files of {total} bytes were handed over, the engine stored {} of {} bytes",
-                summary.total_files_processed, summary.total_bytes_processed
-            )));
-        }
-        if summary.files_unmodified > 0 {
-            return Err(refuse(
-                "the engine took a file for unchanged without reading it".to_owned(),
-            ));
-        }
-        self.stored.add(&summary);
-        self.trees.push(archived.tree);
-        self.ledger.extend(receipts.into_iter().map(|receipt| (receipt.path.clone(), receipt)));
-        Ok(())
-    }
-
-    fn entry(
-        &self,
-        path: &str,
-        kind: NodeType,
-        size: u64,
-        meter: Option<Meter>,
-    ) -> ReadSourceEntry<std::io::BufReader<Meter>> {
-        // restic's modes are Go's: the highest bit marks a folder.
-        let mode = if kind == NodeType::Dir { 0o700 | 1 << 31 } else { 0o600 };
-        let metadata = Metadata {
-            mode: Some(mode),
-            mtime: Some(self.started),
-            atime: Some(self.started),
-            ctime: Some(self.started),
-            uid: Some(0),
-            gid: Some(0),
-            size,
-            ..Metadata::default()
-        };
-        let name = path.rsplit('/').next().unwrap_or(path);
-        ReadSourceEntry {
-            path: PathBuf::from(path),
-            node: Node::new_node(name.as_ref(), kind, metadata),
-            open: meter.map(|meter| std::io::BufReader::with_capacity(READ_BUFFER, meter)),
-        }
-    }
-}
-
-/// Folders before what lies in them, names by their bytes: the order of restic's trees.
-fn sort_key(path: &str) -> Vec<Vec<u8>> {
-    path.split('/').map(|part| part.as_bytes().to_vec()).collect()
-}
-
-type SourceEntry = RusticResult<ReadSourceEntry<std::io::BufReader<Meter>>>;
-
-/// The entries of one `archive` call, handed out once.
-struct Source(Mutex<Vec<SourceEntry>>);
-
-impl ReadSource for Source {
-    type Open = std::io::BufReader<Meter>;
-    type Iter = std::vec::IntoIter<SourceEntry>;
-
-    fn size(&self) -> RusticResult<Option<u64>> {
-        Ok(None)
-    }
-
-    fn entries(&self) -> Self::Iter {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter()
     }
 }
 

@@ -99,13 +99,11 @@ pub enum Error {
     },
     /// A format this program does not know.
     #[error(
-        "the repository at {location} has format version {version}; versions 1 and 2 can be used"
+        "the repository at {location} has an unknown format version; versions 1 and 2 can be used"
     )]
     Format {
         /// Where.
         location: String,
-        /// The version.
-        version: u32,
     },
     /// What was asked for cannot be done.
     #[error("{subject}: {reason}")]

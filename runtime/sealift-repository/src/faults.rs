@@ -41,8 +41,8 @@ struct Faulty {
     fault: Mutex<Option<Fault>>,
     writes: Mutex<Vec<FileType>>,
     matching: AtomicUsize,
-    /// Set by the nth write of a pack, if asked for.
-    cancel_at_pack: Mutex<Option<(usize, CancelFlag)>>,
+    /// Set by the first write of this type, if asked for.
+    cancel_at: Mutex<Option<(FileType, CancelFlag)>>,
     hits: AtomicBool,
 }
 
@@ -53,7 +53,7 @@ impl Faulty {
             fault: Mutex::new(None),
             writes: Mutex::new(Vec::new()),
             matching: AtomicUsize::new(0),
-            cancel_at_pack: Mutex::new(None),
+            cancel_at: Mutex::new(None),
             hits: AtomicBool::new(false),
         })
     }
@@ -121,22 +121,21 @@ impl WriteBackend for Faulty {
         cacheable: bool,
         content: BytesList,
     ) -> RusticResult<()> {
-        if let Some((nth, flag)) = &*self.cancel_at_pack.lock().unwrap()
-            && tpe == FileType::Pack
-            && self.written(FileType::Pack) + 1 == *nth
+        if let Some((at, flag)) = &*self.cancel_at.lock().unwrap()
+            && tpe == *at
         {
             flag.cancel();
         }
         let fault = *self.fault.lock().unwrap();
         match fault {
-            Some(Fault::Write(failing, nth) | Fault::WriteLate(failing, nth)) if failing == tpe => {
-                if self.matching.fetch_add(1, Ordering::SeqCst) == nth {
-                    self.hits.store(true, Ordering::SeqCst);
-                    if let Some(Fault::WriteLate(..)) = fault {
-                        self.inner.write_bytes(tpe, id, cacheable, content)?;
-                    }
-                    return Err(broken());
+            Some(Fault::Write(failing, nth) | Fault::WriteLate(failing, nth))
+                if failing == tpe && self.matching.fetch_add(1, Ordering::SeqCst) == nth =>
+            {
+                self.hits.store(true, Ordering::SeqCst);
+                if let Some(Fault::WriteLate(..)) = fault {
+                    self.inner.write_bytes(tpe, id, cacheable, content)?;
                 }
+                return Err(broken());
             }
             Some(Fault::Panic(failing)) if failing == tpe => {
                 self.hits.store(true, Ordering::SeqCst);
@@ -296,7 +295,24 @@ fn a_snapshot_nobody_can_list_afterwards_is_told_as_uncertain() {
     // Only the list after the write is cut off: before it the repository has no snapshots anyway.
     bench.faulty.set(Some(Fault::Hide(FileType::Snapshot, 1)));
     let error = backup(&bench.repository, 4).unwrap_err();
-    assert!(error.to_string().contains("is not in the list"), "{error}");
+    assert!(matches!(error, Error::Uncertain { .. }), "{error:?}");
+    let bench = self::bench();
+    bench.faulty.set(Some(Fault::List(FileType::Snapshot)));
+    let error = backup(&bench.repository, 4).unwrap_err();
+    assert!(matches!(error, Error::Uncertain { .. }), "{error:?}");
+    assert!(error.chain().contains("the disk is full"), "{}", error.chain());
+}
+
+#[test]
+fn cancelling_while_the_snapshot_file_is_written_does_not_unmake_it() {
+    let bench = bench();
+    *bench.faulty.cancel_at.lock().unwrap() = Some((FileType::Snapshot, bench.cancel.clone()));
+    let committed = backup(&bench.repository, 4).unwrap();
+    assert!(bench.cancel.is_cancelled());
+    let again =
+        Repository::open_on(bench.faulty.clone(), Secrets::new(PASSWORD), Options::default())
+            .unwrap();
+    assert_eq!(again.snapshots().unwrap()[0].id, committed.snapshot.id);
 }
 
 #[test]
@@ -337,7 +353,7 @@ fn a_panicking_worker_is_an_error_of_this_session_only() {
 #[test]
 fn cancelling_in_the_middle_ends_the_backup_and_leaves_no_snapshot() {
     let bench = bench();
-    *bench.faulty.cancel_at_pack.lock().unwrap() = Some((1, bench.cancel.clone()));
+    *bench.faulty.cancel_at.lock().unwrap() = Some((FileType::Pack, bench.cancel.clone()));
     let error = backup(&bench.repository, 8).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Cancelled, "{error:?}");
     assert!(bench.faulty.written(FileType::Pack) <= 2, "it went on writing");

@@ -242,7 +242,16 @@ impl WriteBackend for Gate {
                     *snapshots = Snapshots::Held(count + 1);
                     return Ok(());
                 }
-                Snapshots::Released => *snapshots = Snapshots::Sent(*id),
+                // From here on it may arrive, whatever is said afterwards.
+                Snapshots::Released if !self.cancel.is_cancelled() => {
+                    *snapshots = Snapshots::Sent(*id);
+                }
+                Snapshots::Released => {
+                    return Err(self.remember(StorageError::Cancelled {
+                        operation: "write",
+                        object: name(tpe, id),
+                    }));
+                }
                 Snapshots::Refused | Snapshots::Sent(_) => {
                     return Err(self.remember(StorageError::SnapshotOutsideCommit));
                 }

@@ -14,6 +14,7 @@
 //! Everything here blocks. Nothing here reads the environment or knows Kubernetes; exclusion in a
 //! cluster is the caller's, on one machine it is [`RepositoryLock`].
 
+mod archive;
 mod artifact;
 mod cancel;
 mod check;

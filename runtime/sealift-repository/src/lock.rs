@@ -212,6 +212,6 @@ mod tests {
             LockError::Held { holders } => assert_eq!(holders, ["alive"]),
             other => panic!("{other}"),
         }
-        assert!(!left.exists());
+        assert!(!left.try_exists().unwrap());
     }
 }

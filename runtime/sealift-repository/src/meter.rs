@@ -181,16 +181,4 @@ mod tests {
         meter.read(&mut [0; 3]).unwrap_err();
         assert!(matches!(outcome.receipt("a"), Err(Error::Cancelled { .. })));
     }
-
-    #[test]
-    fn tmp_speed() {
-        let bytes = vec![7_u8; 256 << 20];
-        let t = std::time::Instant::now();
-        let (meter, _o) =
-            Meter::new("a", Some(256 << 20), Box::new(io::Cursor::new(bytes)), CancelFlag::new());
-        let mut r = std::io::BufReader::with_capacity(256 << 10, meter);
-        let mut buf = [0_u8; 4096];
-        while r.read(&mut buf).unwrap() > 0 {}
-        println!("SPEED {:?} per 256 MiB", t.elapsed());
-    }
 }

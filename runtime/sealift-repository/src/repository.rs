@@ -14,7 +14,7 @@ use rustic_core::{
 use sealift_core::plan::Location;
 
 use crate::gate::Gate;
-use crate::{Error, Options, Secrets, init, storage};
+use crate::{CancelFlag, Error, Options, Secrets, init, storage};
 
 /// An opened repository; clones share everything.
 #[derive(Clone)]
@@ -121,12 +121,13 @@ impl Repository {
                 };
                 return Err(Error::WrongPassword { location: place, hint });
             }
+            // rustic_core has no code for it.
+            Err(Error::Engine { detail, .. }) if detail.starts_with("Config version") => {
+                return Err(Error::Format { location: place });
+            }
             other => other?,
         };
         let config = opened.config().clone();
-        if !(1..=2).contains(&config.version) {
-            return Err(Error::Format { location: place, version: config.version });
-        }
         let key = opened.key();
         Ok(Self(Arc::new(Inner { storage, place, secrets, options, key, config })))
     }
@@ -162,6 +163,11 @@ impl Repository {
     /// A gate through which no snapshot can be written.
     pub(crate) fn shut_gate(&self) -> Arc<Gate> {
         Gate::shut(self.0.storage.clone(), self.0.secrets.clone(), self.0.options.cancel.clone())
+    }
+
+    /// The same, but not ended by the session's flag: what was handed over must be settled.
+    pub(crate) fn settling_gate(&self) -> Arc<Gate> {
+        Gate::shut(self.0.storage.clone(), self.0.secrets.clone(), CancelFlag::new())
     }
 
     /// A gate for a draft.

@@ -52,8 +52,13 @@ impl Server {
                 .and_then(|()| parsed.set_password(Some(&login.password)))
                 .map_err(|()| invalid("it cannot take a user and a password".to_owned()))?;
         }
-        let mut settings =
-            vec![("timeout".to_owned(), format!("{}s", options.request_timeout.as_secs().max(1)))];
+        let seconds = options.request_timeout.as_secs().max(1);
+        // Waits between them are 1, 2, 4 … seconds: a short limit in time allows fewer.
+        let retries = (seconds + 1).ilog2().min(5);
+        let mut settings = vec![
+            ("timeout".to_owned(), format!("{seconds}s")),
+            ("retry".to_owned(), retries.to_string()),
+        ];
         let certificate =
             secrets.ca_pem.as_ref().map(|pem| keep(pem)).transpose().map_err(|source| {
                 Error::File {

@@ -314,7 +314,7 @@ fn nothing_is_pruned_while_a_snapshot_lies_in_the_future() {
     let retention = Retention { keep_last: 1, ..Retention::default() };
     let report = repository.forget(&retention, now).unwrap();
     assert_eq!((report.kept, report.removed.len()), (2, 0));
-    assert_eq!(report.in_future, [future.snapshot.id.clone()]);
+    assert_eq!(report.in_future, std::slice::from_ref(&future.snapshot.id));
     let error = repository.prune(now, false).unwrap_err();
     assert_eq!(error.class(), ErrorClass::Invalid);
     assert!(error.to_string().contains(&future.snapshot.id), "{error}");

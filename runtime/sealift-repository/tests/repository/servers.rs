@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::PASSWORD;
 
 /// A binary that `cargo xtask servers` built; a test that needs it fails without it.
-pub fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
@@ -23,9 +23,9 @@ pub fn binary(name: &str) -> PathBuf {
 }
 
 /// A server that ends with its handle.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Server {
@@ -36,7 +36,7 @@ impl Drop for Server {
 }
 
 /// Starts a server that says on its standard error, after `said`, where it listens.
-pub fn start_on_any_port(mut command: Command, said: &str) -> Server {
+pub(crate) fn start_on_any_port(mut command: Command, said: &str) -> Server {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut server = Server { child, port: 0 };
@@ -50,7 +50,7 @@ pub fn start_on_any_port(mut command: Command, said: &str) -> Server {
 }
 
 /// Starts a server on a port that was free a moment ago, and waits until it listens.
-pub fn start_on_a_free_port(command: impl Fn(u16) -> Command) -> Server {
+pub(crate) fn start_on_a_free_port(command: impl Fn(u16) -> Command) -> Server {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = command(port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut server = Server { child, port };
@@ -64,7 +64,7 @@ pub fn start_on_a_free_port(command: impl Fn(u16) -> Command) -> Server {
 }
 
 /// restic on a repository, with its own idea of everything.
-pub fn restic(repository: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+pub(crate) fn restic(repository: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     Command::new(binary("restic"))
         .args(["--no-cache", "-r", repository])
         .args(arguments)
@@ -75,7 +75,7 @@ pub fn restic(repository: &str, arguments: &[&str], settings: &[(&str, &str)]) -
 }
 
 /// The same, and it must succeed.
-pub fn restic_ok(repository: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
+pub(crate) fn restic_ok(repository: &str, arguments: &[&str], settings: &[(&str, &str)]) -> String {
     let output = restic(repository, arguments, settings);
     let said = format!(
         "{}{}",
@@ -87,7 +87,7 @@ pub fn restic_ok(repository: &str, arguments: &[&str], settings: &[(&str, &str)]
 }
 
 /// A certificate for 127.0.0.1 that signs itself: its PEM, and files of it and its key.
-pub fn certificate(folder: &Path) -> (String, PathBuf, PathBuf) {
+pub(crate) fn certificate(folder: &Path) -> (String, PathBuf, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();

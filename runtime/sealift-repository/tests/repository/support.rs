@@ -9,41 +9,41 @@ use sealift_repository::{
     Chunks, Committed, Error, FileExpectation, FileReceipt, Options, Repository, Secrets,
 };
 
-pub const PASSWORD: &str = "correct horse battery staple";
-pub const FOLDER: &str = "/stash-interim-volume/data";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const FOLDER: &str = "/stash-interim-volume/data";
 
 /// A folder for one repository, and what is in it.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
 
-    pub fn scratch(&self) -> &Path {
+    pub(crate) fn scratch(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         Location::Local { path: self.path().to_str().unwrap().to_owned() }
     }
 
-    pub fn init(&self) -> Repository {
+    pub(crate) fn init(&self) -> Repository {
         Repository::init(&self.location(), &Secrets::new(PASSWORD), small()).unwrap()
     }
 
-    pub fn open(&self) -> Repository {
+    pub(crate) fn open(&self) -> Repository {
         Repository::open(&self.location(), &Secrets::new(PASSWORD), small()).unwrap()
     }
 
     /// All files below a folder of the repository.
-    pub fn files(&self, below: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, below: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.path().join(below)];
         while let Some(folder) = open.pop() {
@@ -57,11 +57,11 @@ impl Place {
     }
 }
 
-pub fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options { chunks: Chunks::Small, ..Options::default() }
 }
 
-pub fn identity() -> SnapshotIdentity {
+pub(crate) fn identity() -> SnapshotIdentity {
     SnapshotIdentity {
         hostname: "host-0".to_owned(),
         path: FOLDER.to_owned(),
@@ -70,12 +70,12 @@ pub fn identity() -> SnapshotIdentity {
     }
 }
 
-pub fn at(time: &str) -> Timestamp {
+pub(crate) fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
 /// Bytes that neither compress nor repeat; the same for the same seed.
-pub fn noise(seed: u64, size: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut bytes = Vec::with_capacity(size + 8);
     while bytes.len() < size {
@@ -88,15 +88,15 @@ pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-pub fn boxed(bytes: &[u8]) -> Box<dyn Read + Send> {
+pub(crate) fn boxed(bytes: &[u8]) -> Box<dyn Read + Send> {
     Box::new(Cursor::new(bytes.to_vec()))
 }
 
 /// Gives these bytes and then an error instead of an end.
-pub struct BreaksOff(pub Cursor<Vec<u8>>);
+pub(crate) struct BreaksOff(Cursor<Vec<u8>>);
 
 impl BreaksOff {
-    pub fn after(bytes: Vec<u8>) -> Self {
+    pub(crate) fn after(bytes: Vec<u8>) -> Self {
         Self(Cursor::new(bytes))
     }
 }
@@ -110,7 +110,7 @@ impl Read for BreaksOff {
     }
 }
 
-pub fn expects(receipts: &[FileReceipt]) -> Vec<FileExpectation> {
+pub(crate) fn expects(receipts: &[FileReceipt]) -> Vec<FileExpectation> {
     receipts
         .iter()
         .map(|receipt| FileExpectation {
@@ -122,7 +122,7 @@ pub fn expects(receipts: &[FileReceipt]) -> Vec<FileExpectation> {
 }
 
 /// Stores these artifacts, in this order, as one snapshot.
-pub fn backup(
+pub(crate) fn backup(
     repository: &Repository,
     time: &str,
     artifacts: &[(&str, &[u8])],
@@ -136,7 +136,7 @@ pub fn backup(
 }
 
 /// The bytes of one file of a snapshot.
-pub fn read(repository: &Repository, id: &str, path: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn read(repository: &Repository, id: &str, path: &str) -> Result<Vec<u8>, String> {
     let reader = repository.reader(id, &[FOLDER.to_owned()]).map_err(|error| error.chain())?;
     let mut file = reader.open(path).map_err(|error| error.chain())?;
     let mut bytes = Vec::new();
