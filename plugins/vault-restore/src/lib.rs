@@ -16,9 +16,7 @@ mod parameters;
 mod preflight;
 mod submit;
 
-use sealift_function::{
-    Artifact, Context, Error, Header, Result, Sink, Upstream, export, progress,
-};
+use sealift_function::{Artifact, Error, Header, Result, Sink, Upstream, export, progress};
 
 use applied::{Applied, Watch};
 use keys::Keys;
@@ -49,7 +47,7 @@ impl Sink for VaultRestore {
                     header.name
                 )));
             } else {
-                keys.take(&header.name, body).context(&header.name)?;
+                keys.take(&header.name, body)?;
             }
         }
         let applied = restored.ok_or_else(|| {
