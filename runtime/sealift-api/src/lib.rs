@@ -16,6 +16,7 @@ pub mod hook;
 pub mod manifest;
 pub mod objects;
 pub mod planner;
+mod reading;
 pub mod reference;
 pub mod repository;
 pub mod restore_session;

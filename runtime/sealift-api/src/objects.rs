@@ -94,7 +94,7 @@ fn reference(group: &str, kind: &str, namespace: &str, name: &str) -> ObjectRef 
 
 /// Where a Task or Function comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Provenance {
     /// The user.
     User,
     /// The built-in catalogue.
@@ -256,19 +256,19 @@ impl Objects {
 
     /// A Task of the user, else the built-in one.
     #[must_use]
-    pub fn task(&self, name: &str) -> Option<(&Task, From)> {
+    pub fn task(&self, name: &str) -> Option<(&Task, Provenance)> {
         match self.get(STASH_GROUP, "Task", "", name) {
-            Some(Object::Task(object)) => Some((object, From::User)),
-            _ => Catalog::built_in().task(name).map(|task| (task, From::Catalog)),
+            Some(Object::Task(object)) => Some((object, Provenance::User)),
+            _ => Catalog::built_in().task(name).map(|task| (task, Provenance::Catalog)),
         }
     }
 
     /// A Function of the user, else the built-in one.
     #[must_use]
-    pub fn function(&self, name: &str) -> Option<(&Function, From)> {
+    pub fn function(&self, name: &str) -> Option<(&Function, Provenance)> {
         match self.get(STASH_GROUP, "Function", "", name) {
-            Some(Object::Function(object)) => Some((object, From::User)),
-            _ => Catalog::built_in().function(name).map(|function| (function, From::Catalog)),
+            Some(Object::Function(object)) => Some((object, Provenance::User)),
+            _ => Catalog::built_in().function(name).map(|function| (function, Provenance::Catalog)),
         }
     }
 

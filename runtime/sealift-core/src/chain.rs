@@ -30,7 +30,12 @@ pub enum Slot<T> {
     /// A step of the Task.
     Step(T),
     /// Nothing of the Task; this Function belongs here.
-    Missing(&'static str),
+    Missing {
+        /// Its name.
+        function: &'static str,
+        /// What it has to be.
+        kind: Kind,
+    },
 }
 
 /// Why steps do not make a chain. Positions count the Task's steps from 0.
@@ -106,7 +111,7 @@ pub fn arrange<T>(flow: Flow, steps: Vec<(T, Kind)>) -> Result<Arranged<T>, Chai
     let mut stages = Vec::new();
     let mut observers = Vec::new();
     if no_source {
-        stages.push(Slot::Missing("restic-download"));
+        stages.push(Slot::Missing { function: "restic-download", kind: Kind::Source });
     }
     for (step, kind) in steps {
         match kind {
@@ -115,10 +120,10 @@ pub fn arrange<T>(flow: Flow, steps: Vec<(T, Kind)>) -> Result<Arranged<T>, Chai
         }
     }
     if no_sink {
-        stages.push(Slot::Missing("restic-upload"));
+        stages.push(Slot::Missing { function: "restic-upload", kind: Kind::Sink });
     }
     if observers.is_empty() {
-        observers.push(Slot::Missing("pushgateway-push"));
+        observers.push(Slot::Missing { function: "pushgateway-push", kind: Kind::Observer });
     }
     Ok(Arranged { stages, observers })
 }
@@ -145,7 +150,7 @@ mod tests {
                 .into_iter()
                 .map(|slot| match slot {
                     Slot::Step(step) => step,
-                    Slot::Missing(function) => function.to_owned(),
+                    Slot::Missing { function, .. } => function.to_owned(),
                 })
                 .collect()
         };

@@ -20,7 +20,6 @@ pub(super) fn plan(
     target: &Found<'_>,
     invoker: &Invoker<'_>,
     stages: &Stages,
-    notes: &mut Vec<String>,
     problems: &mut Problems,
 ) -> Option<KeyStorePlan> {
     let of_vault =
@@ -29,9 +28,29 @@ pub(super) fn plan(
         check_vault(target, problems)?;
     }
     let stage = stages.stages.iter().find(|stage| wants_keys(stage))?;
+    let mut found = Problems::default();
+    let store = key_store(input, target, invoker, stage, &mut found);
+    // A restore without force touches no key: an unsealer that cannot be used does no harm then.
+    let force = stage.parameters.get("force").map(String::as_str);
+    if invoker.flow == Flow::Backup || force.is_none_or(|force| force == "true") {
+        problems.extend(found);
+        return store;
+    }
+    store.filter(|_| found.is_empty())
+}
+
+/// None only after a problem was added.
+fn key_store(
+    input: &PlanInput<'_>,
+    target: &Found<'_>,
+    invoker: &Invoker<'_>,
+    stage: &StagePlan,
+    problems: &mut Problems,
+) -> Option<KeyStorePlan> {
     let vault = target.vault.as_ref();
     let Some(unsealer) = vault.and_then(|vault| vault.unsealer.as_ref()) else {
-        return without_unsealer(target, invoker, stage, notes, problems);
+        without_unsealer(target, invoker, problems);
+        return None;
     };
     let secret = secret_of(target, unsealer, problems);
     let (shares, threshold) = shares_of(target, unsealer, problems)?;
@@ -82,32 +101,21 @@ fn check_vault<'a>(
     Some(vault)
 }
 
-/// A backup without keys would look complete and could not be unsealed: the user must say so.
-fn without_unsealer(
-    target: &Found<'_>,
-    invoker: &Invoker<'_>,
-    stage: &StagePlan,
-    notes: &mut Vec<String>,
-    problems: &mut Problems,
-) -> Option<KeyStorePlan> {
-    match invoker.flow {
-        Flow::Backup => problems.add(
-            Reason::Invalid,
-            &target.reference,
-            "spec.parameters.unsealer",
+/// Without keys a backup would look complete and could not be unsealed, and a forced restore
+/// would leave a Vault that nobody can unseal: the user must say so.
+fn without_unsealer(target: &Found<'_>, invoker: &Invoker<'_>, problems: &mut Problems) {
+    let (message, help) = match invoker.flow {
+        Flow::Backup => (
             "is not given, so the unseal keys cannot be stored with the snapshot",
             "add the unsealer, or set unsealKeys: omit in spec.task.params and keep the keys elsewhere",
         ),
-        Flow::Restore => {
-            if stage.parameters.get("force").map(String::as_str) == Some("true") {
-                notes.push(
-                    "spec.parameters.unsealer: is not given, so the keys in the snapshot are not put back; have the original unseal keys ready"
-                        .to_owned(),
-                );
-            }
-        }
-    }
-    None
+        Flow::Restore => (
+            "is not given, so the unseal keys of the snapshot cannot be put back",
+            "add the unsealer, or set unsealKeys: omit in spec.task.params and have the original keys ready",
+        ),
+    };
+    let field = "spec.parameters.unsealer";
+    problems.add(Reason::Invalid, &target.reference, field, message, help);
 }
 
 fn secret_of(

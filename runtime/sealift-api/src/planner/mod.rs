@@ -7,15 +7,18 @@
 //! Secrets are looked at only for whether they and their keys are there, and only on a machine
 //! without a cluster.
 
+mod credential;
 mod input;
 mod invoker;
 mod keys;
 mod origin;
+mod permission;
 mod problem;
 mod repository;
 mod secret_check;
 mod snapshot;
 mod stages;
+mod step;
 mod target;
 mod usage_policy;
 mod variables;
@@ -106,8 +109,8 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let resolved = stages::plan(input, &invoker, &task, &variables, &mut notes, problems);
     let origins = origin::plan(input, &target, resolved.as_ref(), problems);
     let resolved = resolved?;
-    let keys = keys::plan(input, &target, &invoker, &resolved, &mut notes, problems);
-    stages::check_repository_grants(&invoker, &task, &resolved, problems);
+    let keys = keys::plan(input, &target, &invoker, &resolved, problems);
+    permission::check_repository(&invoker, &task, &resolved, problems);
     let direction = match invoker.flow {
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),
         Flow::Restore => Direction::Restore(snapshot::selection(&invoker, &target, problems)?),

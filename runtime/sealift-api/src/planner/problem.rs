@@ -4,7 +4,7 @@ use std::fmt;
 
 use sealift_core::plan::ObjectRef;
 
-use crate::manifest::display_reference;
+use crate::manifest::{STASH_GROUP, display_reference};
 
 /// All that stands between the objects and a plan; at least one problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +93,14 @@ impl Problems {
         }
     }
 
+    pub(crate) fn extend(&mut self, others: Self) {
+        for problem in others.found {
+            if !self.found.contains(&problem) {
+                self.found.push(problem);
+            }
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.found.len()
     }
@@ -116,4 +124,14 @@ pub(crate) fn chain_text(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// A Task or Function of the Stash API.
+pub(crate) fn cluster_ref(kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        group: STASH_GROUP.to_owned(),
+        kind: kind.to_owned(),
+        namespace: String::new(),
+        name: name.to_owned(),
+    }
 }

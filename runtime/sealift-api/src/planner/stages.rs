@@ -1,29 +1,23 @@
-//! The chosen Task to stages and observers: variables, components, parameters, grants, limits.
+//! The chosen Task to stages and observers: variables replaced, steps put into a chain.
+//!
+//! `step` finds a step's component and parameters, `permission` its grants and limits.
 
 use std::collections::BTreeMap;
 
 use sealift_core::chain::{self, Flow, Slot};
-use sealift_core::component::{ImageKind, classify};
-use sealift_core::grants::{Grants, RepositoryGrant};
-use sealift_core::limits::Limits;
 use sealift_core::names;
-use sealift_core::parameters;
-use sealift_core::plan::{ComponentRef, GrantsFrom, Kind, ObjectRef, StagePlan};
+use sealift_core::plan::{ComponentRef, Kind, StagePlan};
 use sealift_core::resolution::{
     ResolutionError, ResolvedStep, StepText, TaskText, TextObject, resolve, resolve_step,
 };
-use sealift_core::substitution::Variables;
+use sealift_core::substitution::{SubstitutionError, Variables};
 use serde_json::Value;
 
-use super::input::ComponentInfo;
 use super::invoker::Invoker;
-use super::problem::{Problems, Reason, chain_text};
+use super::problem::{Problems, Reason, chain_text, cluster_ref};
+use super::step::{self, Step};
 use super::target::ChosenTask;
-use super::{Environment, PlanInput};
-use crate::catalog::Catalog;
-use crate::function::Function;
-use crate::manifest::STASH_GROUP;
-use crate::objects::From;
+use super::{PlanInput, permission};
 
 /// Stages and observers in order.
 pub(super) struct Stages {
@@ -35,14 +29,6 @@ impl Stages {
     pub(super) fn all(&self) -> impl Iterator<Item = &StagePlan> {
         self.stages.iter().chain(&self.observers)
     }
-}
-
-/// A step whose component is known.
-struct Step {
-    resolved: ResolvedStep,
-    reference: String,
-    component: ComponentInfo,
-    parameters: BTreeMap<String, String>,
 }
 
 struct Planner<'a, 'p> {
@@ -96,7 +82,7 @@ impl Planner<'_, '_> {
         let steps: Vec<(Step, Kind)> = resolved
             .steps
             .into_iter()
-            .filter_map(|step| self.step(step))
+            .filter_map(|step| self.identify(step))
             .map(|step| {
                 let kind = step.component.kind;
                 (step, kind)
@@ -176,7 +162,7 @@ impl Planner<'_, '_> {
                 Reason::Invalid,
                 chain_text(source),
                 match source {
-                    sealift_core::substitution::SubstitutionError::Missing(name) => format!(
+                    SubstitutionError::Missing(name) => format!(
                         "give {name} in spec.task.params, or write a default as ${{{name}:=value}}"
                     ),
                     _ => "correct the expression; a literal ${ is written $${".to_owned(),
@@ -195,92 +181,8 @@ impl Planner<'_, '_> {
     }
 
     /// None only after a problem was added.
-    fn step(&mut self, resolved: ResolvedStep) -> Option<Step> {
-        let object = cluster_ref("Function", &resolved.function);
-        let kind = classify(&resolved.image, resolved.args.first().map(String::as_str));
-        let (reference, legacy) = match &kind {
-            ImageKind::Alias(alias) => (alias.component.to_owned(), Some(&alias.flags)),
-            _ => (resolved.image.clone(), None),
-        };
-        let known = self.input.components.find(&reference);
-        let in_pod = self.input.options.environment == Environment::Pod;
-        if known.is_none() || (in_pod && matches!(kind, ImageKind::File(_))) {
-            self.image_problem(&object, &kind, &resolved.image);
-            return None;
-        }
-        let component = known?;
-        if legacy.is_some() {
-            self.notes.push(format!(
-                "Function {}: image {} is not used, {reference} takes its place",
-                resolved.function, resolved.image
-            ));
-        } else if resolved.spec.get("command").is_some() {
-            self.problems.add(
-                Reason::Invalid,
-                &object,
-                "spec.command",
-                "a component has no command",
-                "remove it; parameters stand in spec.args",
-            );
-        }
-        let mut params = resolved.params.clone();
-        for param in &self.task.params {
-            params.insert(param.name.clone(), param.value.clone());
-        }
-        let read =
-            parameters::from_arguments(&resolved.args, &component.parameters, legacy, &params);
-        match read {
-            Ok(read) => {
-                for flag in read.without_effect {
-                    self.notes.push(format!(
-                        "Function {}: {flag} has no effect in {reference}",
-                        resolved.function
-                    ));
-                }
-                Some(Step { resolved, reference, component, parameters: read.values })
-            }
-            Err(errors) => {
-                for error in errors {
-                    self.problems.add(
-                        Reason::Invalid,
-                        &object,
-                        "spec.args",
-                        chain_text(&error),
-                        "correct the argument, or the param it is made of",
-                    );
-                }
-                None
-            }
-        }
-    }
-
-    fn image_problem(&mut self, object: &ObjectRef, kind: &ImageKind, image: &str) {
-        let known = self.input.components.references().join(", ");
-        let (reason, message, help) = match kind {
-            ImageKind::File(_) if self.input.options.environment == Environment::Pod => (
-                Reason::Invalid,
-                format!("{image} is a file of one machine"),
-                format!("use one of {known}"),
-            ),
-            ImageKind::Builtin(_) | ImageKind::File(_) | ImageKind::Alias(_) => (
-                Reason::NotFound,
-                format!("component {image} does not exist"),
-                format!("use one of {known}"),
-            ),
-            ImageKind::Other if image.is_empty() => {
-                (Reason::Invalid, "no component is named".to_owned(), format!("use one of {known}"))
-            }
-            ImageKind::Other => (
-                Reason::Invalid,
-                format!(
-                    "{image} is a container image; a Function is a WebAssembly component, and nothing was pulled"
-                ),
-                format!(
-                    "use one of {known}; images of the original's Vault addon are known by their name and first argument"
-                ),
-            ),
-        };
-        self.problems.add(reason, object, "spec.image", message, help);
+    fn identify(&mut self, resolved: ResolvedStep) -> Option<Step> {
+        step::identify(self.input, self.task, resolved, self.notes, self.problems)
     }
 
     fn chain_problem(&mut self, invoker: &Invoker<'_>, error: &chain::ChainError) {
@@ -300,14 +202,15 @@ impl Planner<'_, '_> {
     fn slot(&mut self, slot: Slot<Step>, position: usize) -> Option<StagePlan> {
         let step = match slot {
             Slot::Step(step) => step,
-            Slot::Missing(function) => self.filler(function, position)?,
+            Slot::Missing { function, kind } => self.filler(function, kind, position)?,
         };
         let object = cluster_ref("Function", &step.resolved.function);
         let (function, from) = self.input.objects.function(&step.resolved.function)?;
-        let before = self.problems_len();
-        let (grants, grants_from) = self.grants(&object, function, from, &step);
-        let limits = self.limits(&object, function, &step.reference);
-        if self.problems_len() > before {
+        let before = self.problems.len();
+        let (grants, grants_from) =
+            permission::grants(&object, function, from, &step, self.problems);
+        let limits = permission::limits(&object, function, &step.reference, self.problems);
+        if self.problems.len() > before {
             return None;
         }
         Some(StagePlan {
@@ -322,11 +225,7 @@ impl Planner<'_, '_> {
         })
     }
 
-    fn problems_len(&self) -> usize {
-        self.problems.len()
-    }
-
-    fn filler(&mut self, function: &'static str, position: usize) -> Option<Step> {
+    fn filler(&mut self, function: &str, kind: Kind, position: usize) -> Option<Step> {
         let Some(spec) = self.specs.get(function) else {
             self.problems.add(
                 Reason::NotFound,
@@ -337,70 +236,26 @@ impl Planner<'_, '_> {
             );
             return None;
         };
-        match resolve_step(function, position, spec, Variables::new(), self.variables) {
-            Ok(resolved) => self.step(resolved),
+        let resolved = resolve_step(function, position, spec, Variables::new(), self.variables);
+        let step = match resolved {
+            Ok(resolved) => self.identify(resolved)?,
             Err(errors) => {
                 errors.iter().for_each(|error| self.resolution_problem(error));
-                None
+                return None;
             }
-        }
-    }
-
-    fn grants(
-        &mut self,
-        object: &ObjectRef,
-        function: &Function,
-        from: From,
-        step: &Step,
-    ) -> (Grants, GrantsFrom) {
-        let shipped = Catalog::built_in()
-            .function_of(&step.reference)
-            .and_then(|function| function.spec.permissions.as_ref());
-        let (permissions, grants_from) = match (&function.spec.permissions, shipped, from) {
-            (Some(own), _, From::User) => (own, GrantsFrom::Function),
-            (Some(own), _, From::Catalog) => (own, GrantsFrom::Catalog),
-            (None, Some(shipped), _) => (shipped, GrantsFrom::Catalog),
-            (None, None, _) => return (Grants::default(), GrantsFrom::None),
         };
-        match Grants::parse(permissions) {
-            Ok(allowed) => (step.component.requests.intersection(&allowed), grants_from),
-            Err(errors) => {
-                for error in errors {
-                    self.problems.add(
-                        Reason::Invalid,
-                        object,
-                        below("spec.permissions", error.field()),
-                        error.to_string(),
-                        "correct it; a permission that is not understood is not granted",
-                    );
-                }
-                (Grants::default(), grants_from)
-            }
+        if step.component.kind != kind {
+            let (is, should) = (step.component.kind.as_str(), kind.as_str());
+            self.problems.add(
+                Reason::Invalid,
+                &cluster_ref("Function", function),
+                "spec.image",
+                format!("is of kind {is}, but stands where a {should} belongs"),
+                format!("use a component of kind {should}, or name its place in the Task"),
+            );
+            return None;
         }
-    }
-
-    fn limits(&mut self, object: &ObjectRef, function: &Function, reference: &str) -> Limits {
-        let shipped = Catalog::built_in()
-            .function_of(reference)
-            .and_then(|function| function.spec.limits.as_ref());
-        let Some(limits) = function.spec.limits.as_ref().or(shipped) else {
-            return Limits::default();
-        };
-        match Limits::parse(limits) {
-            Ok(limits) => limits,
-            Err(errors) => {
-                for error in errors {
-                    self.problems.add(
-                        Reason::Invalid,
-                        object,
-                        below("spec.limits", error.field()),
-                        error.to_string(),
-                        "write it as limits: {cpuSeconds: 600, memory: 128Mi, wallTime: 2h}",
-                    );
-                }
-                Limits::default()
-            }
-        }
+        Some(step)
     }
 
     /// Without a Pushgateway there is nobody to push to: such an observer is left out.
@@ -417,51 +272,5 @@ impl Planner<'_, '_> {
             ));
         }
         kept
-    }
-}
-
-/// A backup whose sink may not write, or a restore whose source may not read, cannot do its work.
-pub(super) fn check_repository_grants(
-    invoker: &Invoker<'_>,
-    task: &ChosenTask,
-    stages: &Stages,
-    problems: &mut Problems,
-) {
-    let (kind, wanted) = match invoker.flow {
-        Flow::Backup => (Kind::Sink, "write"),
-        Flow::Restore => (Kind::Source, "read-selected"),
-    };
-    let Some(stage) = stages.stages.iter().find(|stage| stage.kind == kind) else { return };
-    let granted = match (invoker.flow, stage.grants.repository) {
-        (Flow::Backup, grant) => grant == Some(RepositoryGrant::Write),
-        (Flow::Restore, grant) => {
-            matches!(grant, Some(RepositoryGrant::ReadSelected | RepositoryGrant::ReadAll))
-        }
-    };
-    if !granted {
-        problems.add(
-            Reason::Invalid,
-            &cluster_ref("Function", &stage.function),
-            "spec.permissions.repository",
-            format!(
-                "the {} of Task {} has no grant for the repository that both component and permissions name",
-                kind.as_str(),
-                task.name
-            ),
-            format!("grant repository: {wanted}, or use a component that asks for it"),
-        );
-    }
-}
-
-fn below(parent: &str, field: &str) -> String {
-    if field.is_empty() { parent.to_owned() } else { format!("{parent}.{field}") }
-}
-
-fn cluster_ref(kind: &str, name: &str) -> ObjectRef {
-    ObjectRef {
-        group: STASH_GROUP.to_owned(),
-        kind: kind.to_owned(),
-        namespace: String::new(),
-        name: name.to_owned(),
     }
 }

@@ -241,4 +241,28 @@ fn restores() {
         "    name: other\n    namespace: elsewhere\n",
     );
     check("restore-repository", &case);
+    let cloud = "awsKmsSsm:\n          kmsKeyID: k";
+    let mut case = restore();
+    case.edit("app-binding.yaml", "kubernetesSecret:\n          secretName: vault-keys", cloud);
+    assert_eq!(case.complaint(), "no complaint", "without force no key is touched");
+    case.edit(
+        "invoker.yaml",
+        "spec:\n",
+        "spec:\n  task: {params: [{name: force, value: 'true'}]}\n",
+    );
+    check("restore-force-cloud", &case);
+    case.edit("app-binding.yaml", "    unsealer:\n      mode:\n        awsKmsSsm:\n          kmsKeyID: k\n      secretShares: 5\n      secretThreshold: 3\n", "");
+    check("restore-force-no-unsealer", &case);
+}
+
+#[test]
+fn a_function_of_another_kind_cannot_fill_a_place() {
+    let mut case = with_task("{steps: [{name: vault-backup-1.10.3}]}");
+    case.set(
+        "function.yaml",
+        &FUNCTION
+            .replace("vault-backup-1.10.3", "restic-upload")
+            .replace("kind: Function", "kind: Function\nspec: {image: 'builtin:restic-download'}"),
+    );
+    check("filler", &case);
 }

@@ -55,3 +55,48 @@ fn every_step_names_a_function_of_the_catalogue() {
         }
     }
 }
+
+/// What a built-in component asks for it gets, and what the catalogue writes it understands.
+#[test]
+fn the_catalogue_fits_the_components_as_they_are_built() {
+    let plugins = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    for function in Catalog::built_in().functions() {
+        let name = function.spec.image.as_deref().unwrap().strip_prefix("builtin:").unwrap();
+        let path = plugins.join(name).join("descriptor.json");
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let descriptor: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let requests = Grants::parse(&descriptor["requests"]).unwrap();
+        let allowed = Grants::parse(function.spec.permissions.as_ref().unwrap()).unwrap();
+        for request in &requests.http {
+            for method in &request.methods {
+                for path in &request.paths {
+                    let path = path.replace('*', "x");
+                    assert!(
+                        allowed
+                            .http
+                            .iter()
+                            .any(|grant| grant.name == request.name && grant.allows(method, &path)),
+                        "{name} asks for {method} {path} of {}",
+                        request.name
+                    );
+                }
+            }
+        }
+        let effective = requests.intersection(&allowed);
+        assert_eq!(effective.repository, requests.repository, "{name}");
+        assert_eq!(effective.unseal_keys, requests.unseal_keys, "{name}");
+        let nothing = sealift_core::substitution::Variables::new();
+        let spec = serde_json::to_value(&function.spec).unwrap();
+        let step =
+            sealift_core::resolution::resolve_step(name, 0, &spec, nothing.clone(), &nothing)
+                .unwrap();
+        sealift_core::parameters::from_arguments(
+            &step.args,
+            &descriptor["parameters"],
+            None,
+            &nothing,
+        )
+        .unwrap();
+    }
+}
