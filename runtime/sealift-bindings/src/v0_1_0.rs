@@ -36,7 +36,6 @@ impl From<wasmtime::Error> for Failure {
 }
 
 #[expect(missing_docs, reason = "generated; the WIT files hold the documentation")]
-#[expect(clippy::all, reason = "generated")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1.0",

@@ -40,7 +40,7 @@ impl Host {
     /// Runs a chain to its end.
     pub async fn run_chain(&self, chain: Chain) -> ChainOutcome {
         let Chain { stages, ports, cancel, deadline } = chain;
-        let checked = match check(self, &stages) {
+        let checked = match check(self, &stages, &ports) {
             Ok(checked) => checked,
             Err(outcome) => return *outcome,
         };
@@ -96,7 +96,7 @@ impl Host {
                 stage.describe()
             )));
         }
-        let checked = match stage::check(self, &stage) {
+        let checked = match stage::check(self, &stage, ports) {
             Ok(checked) => checked,
             Err(error) => return failed(error),
         };
@@ -137,7 +137,7 @@ fn passed(deadline: Option<Duration>) -> FunctionError {
 }
 
 /// Checks the order of the kinds and every stage.
-fn check(host: &Host, stages: &[Stage]) -> Result<Vec<Checked>, Box<ChainOutcome>> {
+fn check(host: &Host, stages: &[Stage], ports: &Ports) -> Result<Vec<Checked>, Box<ChainOutcome>> {
     let kinds: Vec<Kind> = stages.iter().map(|stage| stage.function.kind()).collect();
     let is_chain = match kinds.as_slice() {
         [Kind::Source, between @ .., Kind::Sink] => {
@@ -155,7 +155,7 @@ fn check(host: &Host, stages: &[Stage]) -> Result<Vec<Checked>, Box<ChainOutcome
     }
     let mut checked = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
-        match stage::check(host, stage) {
+        match stage::check(host, stage, ports) {
             Ok(stage) => checked.push(stage),
             Err(error) => return Err(Box::new(refused(stages, Some(index), error))),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, EngineWeak};
 
 use crate::compiled;
 use crate::descriptor::Descriptor;
@@ -80,13 +80,7 @@ impl Host {
         let ticking = engine.weak();
         std::thread::Builder::new()
             .name("sealift-epoch".to_owned())
-            .spawn(move || {
-                while let Some(engine) = ticking.upgrade() {
-                    engine.increment_epoch();
-                    drop(engine);
-                    std::thread::sleep(TICK);
-                }
-            })
+            .spawn(move || tick(&ticking))
             .map_err(EngineError::Ticker)?;
         Ok(Self { engine, base: Arc::new(base) })
     }
@@ -151,6 +145,19 @@ impl Host {
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+/// Advances the epoch as long as there is an engine.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the passing of time is what this thread is for; it waits for nothing else"
+)]
+fn tick(ticking: &EngineWeak) {
+    while let Some(engine) = ticking.upgrade() {
+        engine.increment_epoch();
+        drop(engine);
+        std::thread::sleep(TICK);
     }
 }
 

@@ -116,4 +116,36 @@ mod tests {
         assert!(limiter.table_growing(0, TABLE_ELEMENTS, None).unwrap());
         assert!(limiter.table_growing(0, 1, None).is_err());
     }
+
+    /// A component that does nothing but ask for one thing when it is instantiated.
+    fn asking_for(section: &[u8]) -> Vec<u8> {
+        let mut module = b"\0asm\x01\0\0\0".to_vec();
+        module.extend_from_slice(section);
+        let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+        // Section 1: a core module. Section 2: one core instance of module 0, without arguments.
+        component.extend_from_slice(&[1, u8::try_from(module.len()).unwrap()]);
+        component.extend_from_slice(&module);
+        component.extend_from_slice(&[2, 4, 1, 0, 0, 0]);
+        component
+    }
+
+    #[tokio::test]
+    async fn bombs_of_tables_and_memory_end_before_they_are_allocated() {
+        // 300 000 elements of funcref; 40 000 pages, which are 2.4 GiB. Numbers are LEB128.
+        let table: &[u8] = &[4, 6, 1, 0x70, 0, 0xe0, 0xa7, 0x12];
+        let memory: &[u8] = &[5, 5, 1, 0, 0xc0, 0xb8, 0x02];
+        let host = crate::engine::Host::new().unwrap();
+        for (section, expected) in [(table, LimitKind::Table), (memory, LimitKind::Memory)] {
+            let component =
+                wasmtime::component::Component::new(host.engine(), asking_for(section)).unwrap();
+            let mut store = wasmtime::Store::new(host.engine(), Limiter::new(&Limits::default()));
+            store.limiter(|limiter| limiter);
+            store.set_epoch_deadline(1_000_000);
+            let linker = wasmtime::component::Linker::new(host.engine());
+            let error = linker.instantiate_async(&mut store, &component).await.unwrap_err();
+            let limit = error.downcast_ref::<LimitReached>().unwrap();
+            let FunctionError::Limit { which, .. } = &limit.0 else { unreachable!("{limit}") };
+            assert_eq!(*which, expected);
+        }
+    }
 }

@@ -45,6 +45,11 @@ pub(crate) fn effective(function: &Function, grants: &Grants) -> Grants {
     function.descriptor().requests.intersection(grants)
 }
 
+/// Whether a Function can make requests at all.
+pub(crate) fn imports_http(function: &Function) -> bool {
+    function.imports().iter().any(|import| matches!(need(import), Ok(Need::Http)))
+}
+
 /// Refuses a Function that imports what it was not granted.
 ///
 /// # Errors

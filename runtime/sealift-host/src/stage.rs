@@ -44,7 +44,7 @@ use crate::life::LifeGuard;
 use crate::limiter::{LimitReached, Limiter};
 use crate::link;
 use crate::meter::{CpuTime, Metered};
-use crate::network::{HttpHooks, Network};
+use crate::network::{self, Bound, HttpHooks, Network};
 use crate::outcome::{SessionOutcome, StageOutcome, Status};
 use crate::ports::Ports;
 use crate::state::{HANDLES, State};
@@ -110,19 +110,26 @@ pub(crate) struct Connections {
 pub(crate) struct Checked {
     stage: Stage,
     parameters: Parameters,
+    grants: Grants,
+    bound: Option<Vec<Bound>>,
     linker: Linker<State>,
 }
 
-/// Checks grants and parameters of a stage, and links it.
+/// Checks grants, parameters and origins of a stage, and links it.
 ///
 /// # Errors
 /// It must not be started.
-pub(crate) fn check(host: &Host, stage: &Stage) -> Result<Checked, FunctionError> {
+pub(crate) fn check(host: &Host, stage: &Stage, ports: &Ports) -> Result<Checked, FunctionError> {
     link::check(&stage.function, &stage.grants)?;
     let parameters =
         Parameters::resolve(&stage.function.descriptor().parameters, &stage.parameters)?;
+    let grants = link::effective(&stage.function, &stage.grants);
+    let bound = match link::imports_http(&stage.function) {
+        true => Some(network::bind(&grants.http, &ports.origins)?),
+        false => None,
+    };
     let linker = link::linker(host, &stage.function)?;
-    Ok(Checked { stage: stage.clone(), parameters, linker })
+    Ok(Checked { stage: stage.clone(), parameters, grants, bound, linker })
 }
 
 /// How the call ended.
@@ -139,20 +146,16 @@ pub(crate) async fn run(
     connections: Connections,
 ) -> (StageOutcome, Vec<ArtifactRecord>) {
     let started = Instant::now();
-    let Checked { stage, parameters, linker } = checked;
+    let Checked { stage, parameters, grants, bound, linker } = checked;
     let stop = connections.stop.clone();
     let life = LifeGuard::new();
     let cpu = CpuTime::default();
-    let grants = link::effective(&stage.function, &stage.grants);
     let log = Log::new(&stage.name, Arc::clone(&connections.ports.events), stage.limits.log_bytes);
-    let network = match Network::new(&grants.http, &connections.ports, life.life(), stop.clone()) {
-        Ok(network) => Arc::new(network),
-        Err(error) => {
-            let (status, error) = fail(&stop, &stage, None, error);
-            return (StageOutcome { status, error: Some(error), ..stage.skipped() }, Vec::new());
-        }
-    };
-    let hooks = HttpHooks((!grants.http.is_empty()).then(|| Arc::clone(&network)));
+    let network = bound.map(|bound| {
+        let (life, stop) = (life.life(), stop.clone());
+        Arc::new(Network::new(&grants.http, bound, &connections.ports, life, stop))
+    });
+    let hooks = HttpHooks(network.clone());
     let state = state(&stage, &grants, parameters, connections, &life, &log, hooks, started);
     let mut store = store(host, &stage.limits, state, &cpu);
 
@@ -187,7 +190,7 @@ pub(crate) async fn run(
         Ok(()) => (Status::Succeeded, None),
         Err((artifact, error)) => {
             let artifact = artifact.or_else(|| at(state));
-            let error = annotate(error, &network);
+            let error = annotate(error, network.as_deref());
             let (status, error) = fail(&stop, &stage, artifact, error);
             (status, Some(error))
         }
@@ -342,9 +345,8 @@ fn out_of_time(limits: &Limits) -> FunctionError {
 }
 
 /// Adds what the network knows and the Function could not see.
-fn annotate(error: FunctionError, network: &Network) -> FunctionError {
-    let (note, retryable) = network.notes();
-    let Some(note) = note else {
+fn annotate(error: FunctionError, network: Option<&Network>) -> FunctionError {
+    let Some((Some(note), retryable)) = network.map(Network::notes) else {
         return error;
     };
     match error {

@@ -76,7 +76,8 @@ pub(crate) fn differences(workspace: &Workspace) -> Result<Vec<Difference>> {
                 different.push(Difference { ours, theirs: Some(theirs) });
             }
         }
-        for name in files(&ours)? {
+        // The notice beside them is ours.
+        for name in files(&ours)?.into_iter().filter(|name| name.ends_with(".wit")) {
             if !originals.join(&name).is_file() {
                 different.push(Difference { ours: ours.join(name), theirs: None });
             }

@@ -35,6 +35,11 @@ impl Activity {
         self.frames.load(Ordering::Relaxed)
     }
 
+    /// Notes whether the next bytes are the Function's to give.
+    pub(crate) fn waits_for(&self, function: bool) {
+        self.waits_for_function.store(function, Ordering::Relaxed);
+    }
+
     /// Whether it is the Function that keeps the server waiting.
     pub(crate) fn waits_for_function(&self) -> bool {
         self.waits_for_function.load(Ordering::Relaxed)
@@ -69,7 +74,7 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
-        self.activity.waits_for_function.store(polled.is_pending(), Ordering::Relaxed);
+        self.activity.waits_for(polled.is_pending());
         match polled {
             Poll::Pending => Poll::Pending,
             // Asked after the poll: the stage is marked dead before its body can look ended.

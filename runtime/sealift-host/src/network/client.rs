@@ -34,7 +34,7 @@ pub(crate) struct Timeouts {
 pub(crate) struct Route<'a> {
     pub(crate) url: &'a Url,
     pub(crate) addresses: &'a [SocketAddr],
-    pub(crate) tls: Option<&'a Arc<ClientConfig>>,
+    pub(crate) tls: &'a Arc<ClientConfig>,
     pub(crate) server_name: Option<&'a str>,
 }
 
@@ -127,16 +127,13 @@ async fn secure(route: &Route<'_>, stream: TcpStream) -> Result<Box<dyn Stream>,
     if route.url.scheme() != "https" {
         return Ok(Box::new(stream));
     }
-    let Some(config) = route.tls else {
-        return Err(told(Error::ConfigurationError, route, "TLS is not configured".to_owned()));
-    };
     let host = route.server_name.or(route.url.host_str()).unwrap_or_default();
     // An IPv6 address stands in brackets in a URL and without them in a certificate.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host).map_err(|_| {
         told(Error::TlsCertificateError, route, "no certificate can be for this name".to_owned())
     })?;
-    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+    let stream = TlsConnector::from(Arc::clone(route.tls)).connect(name, stream).await;
     match stream {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => {
@@ -221,8 +218,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_time_for_an_answer_does_not_run_while_the_body_moves() {
-        let activity = Activity::default();
-        let silent = first_byte(std::future::pending::<()>(), &activity, Duration::from_secs(5));
-        assert!(silent.await.is_none());
+        let patience = Duration::from_secs(5);
+        let silent = Activity::default();
+        assert!(first_byte(std::future::pending::<()>(), &silent, patience).await.is_none());
+        // The server waits for the function for an hour: nobody is late.
+        let waiting = Activity::default();
+        waiting.waits_for(true);
+        let answer = tokio::time::sleep(Duration::from_secs(3600));
+        assert!(first_byte(answer, &waiting, patience).await.is_some());
     }
 }

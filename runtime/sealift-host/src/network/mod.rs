@@ -74,50 +74,54 @@ struct Notes {
 }
 
 /// A name and everything that belongs to it, ready before the Function starts.
-struct Bound {
+pub(crate) struct Bound {
     origin: Origin,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<ClientConfig>,
     // Where a redirect led; later requests of the stage go there at once.
     moved: Mutex<Option<Url>>,
     resolved: Mutex<HashMap<(String, u16), Vec<SocketAddr>>>,
 }
 
+/// Binds the names these grants cover.
+///
+/// # Errors
+/// An origin's address or CA is not usable.
+pub(crate) fn bind(grants: &[HttpGrant], origins: &[Origin]) -> Result<Vec<Bound>, FunctionError> {
+    let granted = |origin: &&Origin| grants.iter().any(|grant| grant.name == origin.name);
+    origins
+        .iter()
+        .filter(granted)
+        .map(|origin| {
+            let url = &origin.url;
+            if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+                return Err(FunctionError::Denied(format!(
+                    "origin {} is bound to something else than an http or https URL",
+                    origin.name
+                )));
+            }
+            // Also for an http origin, which may redirect to https.
+            let tls =
+                tls::client_config(origin).map_err(|error| FunctionError::Denied(chain(&error)))?;
+            Ok(Bound {
+                origin: origin.clone(),
+                tls,
+                moved: Mutex::default(),
+                resolved: Mutex::default(),
+            })
+        })
+        .collect()
+}
+
 impl Network {
-    /// The names these grants cover.
-    ///
-    /// # Errors
-    /// An origin's address or CA is not usable.
+    /// The names of one run.
     pub(crate) fn new(
         grants: &[HttpGrant],
+        bound: Vec<Bound>,
         ports: &Ports,
         life: Life,
         stop: Stop,
-    ) -> Result<Self, FunctionError> {
-        let bound = ports
-            .origins
-            .iter()
-            .filter(|origin| grants.iter().any(|grant| grant.name == origin.name))
-            .map(|origin| {
-                if !matches!(origin.url.scheme(), "http" | "https")
-                    || origin.url.host_str().is_none()
-                {
-                    return Err(FunctionError::Denied(format!(
-                        "origin {} is bound to something else than an http or https URL",
-                        origin.name
-                    )));
-                }
-                // Also for an http origin, which may redirect to https.
-                let tls = tls::client_config(origin)
-                    .map_err(|error| FunctionError::Denied(chain(&error)))?;
-                Ok(Bound {
-                    origin: origin.clone(),
-                    tls: Some(tls),
-                    moved: Mutex::default(),
-                    resolved: Mutex::default(),
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             grants: grants.to_vec(),
             bound,
             credentials: Arc::clone(&ports.credentials),
@@ -125,7 +129,7 @@ impl Network {
             life,
             stop,
             notes: Mutex::default(),
-        })
+        }
     }
 
     /// What the error of the stage should say besides its own words, and whether trying again may help.
@@ -204,7 +208,7 @@ impl Network {
             let route = Route {
                 url: &url,
                 addresses: &addresses,
-                tls: bound.tls.as_ref(),
+                tls: &bound.tls,
                 server_name: bound.origin.server_name.as_deref(),
             };
             let answer = client::send(&route, attempt, &activity, timeouts)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealift_core::plan::Origin;
 use sealift_host::ports::Ports;
-use sealift_host::{ChainFailure, ChainOutcome, Stage};
+use sealift_host::{ChainFailure, ChainOutcome, Stage, Status};
 
 use crate::chains::statistic;
 use crate::guests::{http, run, stage};
@@ -261,6 +261,15 @@ async fn tls_trusts_the_ca_of_the_origin_and_nothing_else() {
         let failure = failed(get("forwards", &[], bound(change)).await);
         assert!(failure.to_string().contains(words), "{failure}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_that_cannot_be_used_starts_nothing() {
+    let mut bound = origin("https://vault.test");
+    bound.ca_pem = Some("no certificate".to_owned());
+    let outcome = get("forwards", &[], Ports { origins: vec![bound], ..plain() }).await;
+    assert_eq!(outcome.stages[1].status, Status::Skipped);
+    assert_eq!(failed(outcome).error.code(), "denied");
 }
 
 #[tokio::test(flavor = "multi_thread")]
