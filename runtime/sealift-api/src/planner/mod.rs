@@ -7,6 +7,7 @@
 //! Secrets are looked at only for whether they and their keys are there, and only on a machine
 //! without a cluster.
 
+mod alone;
 mod credential;
 mod input;
 mod invoker;
@@ -28,6 +29,7 @@ use sealift_core::duration;
 use sealift_core::limits::MAX_SESSION_SECONDS;
 use sealift_core::plan::{Direction, ObjectRef, PLAN_VERSION, Plan, RepositoryPlan, Retention};
 
+pub use alone::check_alone;
 pub use input::{ComponentInfo, Components, Environment, PlanInput, PlanOptions};
 use invoker::Invoker;
 pub use problem::{PlanError, Problem, Reason};

@@ -4,6 +4,7 @@ use sealift_core::chain::Flow;
 use sealift_core::grants::{Grants, RepositoryGrant};
 use sealift_core::limits::Limits;
 use sealift_core::plan::{GrantsFrom, Kind, ObjectRef};
+use serde_json::Value;
 
 use super::invoker::Invoker;
 use super::problem::{Problems, Reason, cluster_ref};
@@ -31,8 +32,14 @@ pub(super) fn grants(
         (None, Some(shipped), _) => (shipped, GrantsFrom::Catalog),
         (None, None, _) => return (Grants::default(), GrantsFrom::None),
     };
+    let allowed = read(object, permissions, problems);
+    (step.component.requests.intersection(&allowed), grants_from)
+}
+
+/// `spec.permissions`; nothing after a problem was added.
+pub(super) fn read(object: &ObjectRef, permissions: &Value, problems: &mut Problems) -> Grants {
     match Grants::parse(permissions) {
-        Ok(allowed) => (step.component.requests.intersection(&allowed), grants_from),
+        Ok(allowed) => allowed,
         Err(errors) => {
             for error in errors {
                 problems.add(
@@ -43,7 +50,7 @@ pub(super) fn grants(
                     "correct it; a permission that is not understood is not granted",
                 );
             }
-            (Grants::default(), grants_from)
+            Grants::default()
         }
     }
 }

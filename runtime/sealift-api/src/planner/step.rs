@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use sealift_core::component::{ImageKind, classify};
-use sealift_core::parameters;
+use sealift_core::parameters::{self, Legacy};
 use sealift_core::plan::ObjectRef;
 use sealift_core::resolution::ResolvedStep;
 
-use super::input::ComponentInfo;
 use super::problem::{Problems, Reason, chain_text, cluster_ref};
 use super::target::ChosenTask;
-use super::{Environment, PlanInput};
+use super::{ComponentInfo, Components, Environment, PlanInput};
 
 /// A step whose component is known.
 pub(super) struct Step {
@@ -29,18 +28,10 @@ pub(super) fn identify(
     problems: &mut Problems,
 ) -> Option<Step> {
     let object = cluster_ref("Function", &resolved.function);
-    let kind = classify(&resolved.image, resolved.args.first().map(String::as_str));
-    let (reference, legacy) = match &kind {
-        ImageKind::Alias(alias) => (alias.component.to_owned(), Some(&alias.flags)),
-        _ => (resolved.image.clone(), None),
-    };
-    let known = input.components.find(&reference);
-    let in_pod = input.options.environment == Environment::Pod;
-    if known.is_none() || (in_pod && matches!(kind, ImageKind::File(_))) {
-        image_problem(input, &object, &kind, &resolved.image, problems);
-        return None;
-    }
-    let component = known?;
+    let place = (input.components, input.options.environment);
+    let first = resolved.args.first().map(String::as_str);
+    let Named { reference, component, legacy } =
+        component(place, &object, &resolved.image, first, problems)?;
     if legacy.is_some() {
         notes.push(format!(
             "Function {}: image {} is not used, {reference} takes its place",
@@ -85,16 +76,47 @@ pub(super) fn identify(
     }
 }
 
+/// The component an image stands for.
+pub(super) struct Named {
+    reference: String,
+    component: ComponentInfo,
+    /// Set if it takes the place of an image of the original.
+    legacy: Option<&'static Legacy>,
+}
+
+/// None only after a problem was added.
+pub(super) fn component(
+    (components, environment): (&dyn Components, Environment),
+    object: &ObjectRef,
+    image: &str,
+    first_argument: Option<&str>,
+    problems: &mut Problems,
+) -> Option<Named> {
+    let kind = classify(image, first_argument);
+    let (reference, legacy) = match &kind {
+        ImageKind::Alias(alias) => (alias.component.to_owned(), Some(&alias.flags)),
+        _ => (image.to_owned(), None),
+    };
+    let refused = environment == Environment::Pod && matches!(kind, ImageKind::File(_));
+    match components.find(&reference).filter(|_| !refused) {
+        Some(component) => Some(Named { reference, component, legacy }),
+        None => {
+            image_problem((components, environment), object, &kind, image, problems);
+            None
+        }
+    }
+}
+
 fn image_problem(
-    input: &PlanInput<'_>,
+    (components, environment): (&dyn Components, Environment),
     object: &ObjectRef,
     kind: &ImageKind,
     image: &str,
     problems: &mut Problems,
 ) {
-    let known = input.components.references().join(", ");
+    let known = components.references().join(", ");
     let (reason, message, help) = match kind {
-        ImageKind::File(_) if input.options.environment == Environment::Pod => (
+        ImageKind::File(_) if environment == Environment::Pod => (
             Reason::Invalid,
             format!("{image} is a file of one machine"),
             format!("use one of {known}"),

@@ -266,3 +266,26 @@ fn a_function_of_another_kind_cannot_fill_a_place() {
     );
     check("filler", &case);
 }
+
+/// What `validate` finds in files that hold no invoker.
+#[test]
+fn objects_on_their_own() {
+    let mut case = with_function(
+        "{image: 'stashed/stash-postgres:14.0', permissions: {disk: all}, limits: {cpu: 1}}",
+    );
+    case.set(
+        "task.yaml",
+        &format!("{TASK}spec: {{steps: [{{name: nobody}}, {{name: '${{x}}'}}]}}\n"),
+    );
+    case.edit("repository.yaml", "mountPath: /safe/data", "mountPath: safe");
+    for file in ["secrets.yaml", "app-binding.yaml", "invoker.yaml"] {
+        case.remove(file);
+    }
+    let components = crate::fixture::components();
+    let error =
+        sealift_api::planner::check_alone(&case.objects().unwrap(), &components).unwrap_err();
+    let texts: Vec<String> = error.problems.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(texts.join("\n"));
+    let good = backup().objects().unwrap();
+    assert_eq!(sealift_api::planner::check_alone(&good, &components), Ok(()));
+}
