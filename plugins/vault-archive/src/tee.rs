@@ -43,6 +43,7 @@ pub struct HoldBack<R, W> {
     reader: R,
     writer: W,
     held: VecDeque<u8>,
+    write_failed: bool,
 }
 
 impl<R, W> HoldBack<R, W> {
@@ -55,7 +56,7 @@ impl<R, W> HoldBack<R, W> {
 impl<R: Read, W: Write> HoldBack<R, W> {
     /// Reads from `reader` and passes on to `writer`.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, held: VecDeque::new() }
+        Self { reader, writer, held: VecDeque::new(), write_failed: false }
     }
 
     /// Passes the last bytes on and gives the writer back.
@@ -63,16 +64,32 @@ impl<R: Read, W: Write> HoldBack<R, W> {
     /// # Errors
     /// The writer failed; it is given back with the error, because it may know more.
     pub fn release(mut self) -> Result<W, (io::Error, W)> {
-        let (first, second) = self.held.as_slices();
-        match self.writer.write_all(first).and_then(|()| self.writer.write_all(second)) {
+        match self.pass_on(self.held.len()) {
             Ok(()) => Ok(self.writer),
             Err(error) => Err((error, self.writer)),
         }
     }
 
-    /// Gives the writer back without passing the last bytes on.
-    pub fn withhold(self) -> W {
-        self.writer
+    /// Whether it was the writer that failed, which then does not speak against what was read.
+    /// A receiver that succeeds without having got everything has the tar's end, and got it only
+    /// after the verdict on the tar.
+    #[must_use]
+    pub fn write_failed(&self) -> bool {
+        self.write_failed
+    }
+
+    /// Gives reader and writer back without passing the last bytes on.
+    pub fn withhold(self) -> (R, W) {
+        (self.reader, self.writer)
+    }
+
+    fn pass_on(&mut self, count: usize) -> io::Result<()> {
+        let (first, second) = self.held.as_slices();
+        let from_first = count.min(first.len());
+        self.writer.write_all(first.get(..from_first).unwrap_or_default())?;
+        self.writer.write_all(second.get(..count - from_first).unwrap_or_default())?;
+        self.held.drain(..count);
+        Ok(())
     }
 }
 
@@ -82,11 +99,7 @@ impl<R: Read, W: Write> Read for HoldBack<R, W> {
         self.held.extend(buffer.get(..count).unwrap_or_default());
         let surplus = self.held.len().saturating_sub(Self::HELD);
         if surplus > 0 {
-            let (first, second) = self.held.as_slices();
-            let from_first = surplus.min(first.len());
-            self.writer.write_all(first.get(..from_first).unwrap_or_default())?;
-            self.writer.write_all(second.get(..surplus - from_first).unwrap_or_default())?;
-            self.held.drain(..surplus);
+            self.pass_on(surplus).inspect_err(|_| self.write_failed = true)?;
         }
         Ok(count)
     }
@@ -114,6 +127,23 @@ mod tests {
         assert!(held.release().unwrap() == bytes);
     }
 
+    #[test]
+    fn a_receiver_that_closes_is_told_apart_from_a_defect() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let bytes = noise(3, HELD + 1);
+        let mut held = HoldBack::new(bytes.as_slice(), Closed);
+        assert!(io::copy(&mut held, &mut io::sink()).is_err());
+        assert!(held.write_failed());
+    }
+
     /// Where the receiver would be when the verifier has given its verdict.
     #[test]
     fn a_receiver_never_has_the_tar_s_end_before_the_verdict() {
@@ -132,7 +162,7 @@ mod tests {
                 Trailer::EmptyMembers,
                 &mut io::sink(),
             );
-            let passed = held.withhold();
+            let (_, passed) = held.withhold();
             if verdict.is_err() {
                 assert!(passed.len() < tar.len(), "{at}: {} of {}", passed.len(), tar.len());
             }

@@ -73,9 +73,9 @@ fn restore(
     if let Some(size) = header.size {
         progress::total(size);
     }
-    let summary = submit::send(parameters.force, header.size, body)?;
+    let index = submit::send(parameters.force, header.size, body)?;
     progress::phase("waiting until Vault has applied the snapshot");
-    Watch::new(before, summary.meta.index, parameters.force).wait(limit)
+    Watch::new(before, index, parameters.force).wait(limit)
 }
 
 export!(sink, VaultRestore);

@@ -1,10 +1,10 @@
 //! Streams the snapshot into Vault while verifying it; a damaged one is broken off.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::time::Duration;
 
 use sealift_function::{Body, Error, Result, http, progress};
-use vault_archive::{HoldBack, Summary, Trailer, verify};
+use vault_archive::{HoldBack, Meta, TarSink, Trailer, verify};
 use vault_client::{Refusal, refusal, url};
 
 use crate::preflight::{path, policy};
@@ -19,38 +19,73 @@ const REFUSAL: usize = 16 * 1024;
 const BUFFER: usize = HoldBack::<(), ()>::HELD / 2;
 
 /// Sends the snapshot; `Ok` = it is undamaged and Vault accepted it. Vault applies it afterwards.
-pub(crate) fn send(force: bool, size: Option<u64>, body: Body) -> Result<Summary> {
+/// Returns the index of the last log entry in it.
+pub(crate) fn send(force: bool, size: Option<u64>, body: Body) -> Result<u64> {
     let upload = http::post(&url(&format!("/v1/{}", path(force))))
         .header("content-type", "application/gzip")
         .timeout(TIMEOUT)
         .open(size)?;
     let mut held = HoldBack::new(Counted(body), upload);
-    let verdict =
-        verify(BufReader::with_capacity(BUFFER, &mut held), Trailer::EmptyMembers, &mut io::sink());
-    let (answer, verdict) = match verdict {
-        Ok(summary) => {
-            let answer = match held.release() {
-                Ok(upload) => upload.finish(),
-                Err((error, upload)) => upload.answer_or(error.into()),
-            };
-            (answer?, Ok(summary))
+    let mut noted = Noted::default();
+    let reader = BufReader::with_capacity(BUFFER, &mut held);
+    let answer = match verify(reader, Trailer::EmptyMembers, &mut noted) {
+        Ok(_) => match held.release() {
+            Ok(upload) => upload.finish(),
+            Err((error, upload)) => upload.answer_or(error.into()),
+        }?,
+        // Vault stops reading when it has the tar's end: a long filler is refused, and the
+        // answer is there already. It may also have refused the whole.
+        Err(error) if held.write_failed() => {
+            let (body, upload) = held.withhold();
+            let answer = upload.answer_or(error.into())?;
+            body.0.discard()?;
+            answer
         }
-        Err(error) => {
-            let error = Error::from(error);
-            // Vault may have refused before it had read everything: then that is the cause.
-            (held.withhold().answer_or(error.clone()).map_err(unchanged)?, Err(error))
+        Err(defect) => {
+            let (_, upload) = held.withhold();
+            let defect = Error::from(defect);
+            let accepted = upload.answer_or(defect.clone()).is_ok_and(|answer| answer.is_success());
+            // Vault acts on a snapshot only when it has its end, which it did not get.
+            let then = if accepted {
+                "Vault took the snapshot nevertheless"
+            } else {
+                "Vault was not changed"
+            };
+            return Err(defect.context(then));
         }
     };
-    let status = answer.status();
     if !answer.is_success() {
+        let status = answer.status();
         return Err(refused(refusal(status, &answer.into_excerpt(REFUSAL)), force));
     }
-    verdict.map_err(|error| error.context("Vault has accepted the snapshot nevertheless"))
+    noted.index.ok_or_else(|| {
+        Error::InvalidState(
+            "Vault took a snapshot of which it did not get the beginning".to_owned(),
+        )
+    })
 }
 
-/// Vault acts on a snapshot only when it has its end, which it did not get.
-fn unchanged(error: Error) -> Error {
-    error.context("Vault was not changed")
+/// Notes which snapshot it is; the tar itself is only verified.
+#[derive(Default)]
+struct Noted {
+    index: Option<u64>,
+}
+
+impl Write for Noted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl TarSink for Noted {
+    fn announce(&mut self, meta: &Meta, _: u64, _: u64) -> io::Result<()> {
+        self.index = Some(meta.index);
+        Ok(())
+    }
 }
 
 fn refused(refusal: Refusal, force: bool) -> Error {
