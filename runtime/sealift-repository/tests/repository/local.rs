@@ -376,3 +376,22 @@ fn no_secret_shows_in_debug_or_errors() {
     let error = Repository::open(&relative, &secrets(), small()).unwrap_err();
     assert!(error.to_string().contains("must be absolute"), "{error}");
 }
+
+#[test]
+fn a_damaged_older_snapshot_is_a_finding_and_does_not_stop_a_new_one() {
+    let place = Place::new();
+    let repository = place.init();
+    backup(&repository, "2026-11-19T01:00:00Z", &[("a", b"a")]).unwrap();
+    let older = place.files("snapshots").remove(0);
+    std::fs::write(&older, noise(1, 300)).unwrap();
+    let committed = backup(&repository, "2026-11-20T01:00:00Z", &[("a", b"a")]).unwrap();
+    assert_eq!(committed.statistics.files_new, 1, "nothing to compare with");
+    let report = repository.check(false).unwrap();
+    assert!(!report.ok(), "{report:?}");
+    // What cannot be read cannot be judged: nothing is forgotten or pruned.
+    let retention = Retention { keep_last: 1, ..Retention::default() };
+    let now = at("2026-11-20T02:00:00Z");
+    repository.forget(&retention, now).unwrap_err();
+    repository.prune(now, false).unwrap_err();
+    assert_eq!(place.files("snapshots").len(), 2);
+}
