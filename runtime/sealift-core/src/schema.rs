@@ -177,8 +177,7 @@ impl Property {
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
+            .map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned))
             .collect();
         let property = Self {
             kind,
@@ -202,7 +201,7 @@ impl Property {
         self.kind == ValueType::Boolean
     }
 
-    /// Whether it is a list, in text separated by commas.
+    /// Whether it is a list: in text separated by commas, or a JSON array of texts.
     #[must_use]
     pub fn is_list(&self) -> bool {
         self.kind == ValueType::List
@@ -221,11 +220,14 @@ impl Property {
             (ValueType::Text, Value::String(text)) => Some(text.clone()),
             (ValueType::Integer, Value::Number(number)) => Some(number.to_string()),
             (ValueType::Boolean, Value::Bool(value)) => Some(value.to_string()),
-            (ValueType::List, Value::Array(items)) => items
-                .iter()
-                .map(Value::as_str)
-                .collect::<Option<Vec<_>>>()
-                .map(|items| items.join(",")),
+            (ValueType::List, Value::Array(items)) => {
+                let texts = items.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?;
+                // A comma inside an item would part it: such a list is written as JSON.
+                match texts.iter().any(|text| text.contains(',')) {
+                    true => serde_json::to_string(&texts).ok(),
+                    false => Some(texts.join(",")),
+                }
+            }
             _ => None,
         }
     }

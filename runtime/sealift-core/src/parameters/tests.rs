@@ -230,3 +230,24 @@ fn what_the_original_did_not_have_is_taken_from_the_params() {
     let without = from_arguments(&args[1..], &schema, None, &params).unwrap();
     assert_eq!(without.values["unsealKeys"], "include");
 }
+
+#[test]
+fn defaults_and_choices_of_every_type_are_understood() {
+    let schema = json!({"properties": {
+        "level": {"type": "integer", "enum": [1, 2], "default": 2},
+        "plain": {"type": "array", "default": ["a", "b"]},
+        "commas": {"type": "array", "default": ["a,b", "c"]},
+    }});
+    let read = |args: &[&str]| {
+        let args: Vec<String> = args.iter().map(|&text| text.to_owned()).collect();
+        from_arguments(&args, &schema, None, &Variables::new())
+    };
+    let found = read(&[]).unwrap().values;
+    let found = |name: &str| found[name].as_str();
+    assert_eq!((found("level"), found("plain")), ("2", "a,b"));
+    assert_eq!(found("commas"), "[\"a,b\",\"c\"]");
+    assert_eq!(
+        text_of(&read(&["--level=3"]).unwrap_err()[0]),
+        "parameter level is wrong: \"3\" is not one of 1, 2"
+    );
+}
