@@ -8,6 +8,21 @@ use serde_json::Value;
 
 use crate::binaries;
 
+/// Makes the first folder a root that has all of `/` in it, and the second folder as the third;
+/// then runs the rest in it. Needs a mount namespace of its own, which ends with it.
+const OTHER_ROOT: &str = r#"
+set -e
+root=$1; data=$2; at=$3; shift 3
+mount -t tmpfs tmpfs "$root"
+for entry in /*; do
+  if [ -L "$entry" ]; then cp -P "$entry" "$root/"
+  elif [ -d "$entry" ]; then mkdir -p "$root$entry"; mount --rbind "$entry" "$root$entry"; fi
+done
+mkdir -p "$root$at"
+mount --bind "$data" "$root$at"
+exec chroot "$root" "$@"
+"#;
+
 /// restic 0.19.1 with one repository and its password.
 #[derive(Debug)]
 pub struct Restic {
@@ -54,7 +69,12 @@ impl Restic {
 
     /// Runs restic, whatever its end.
     pub fn output(&self, arguments: &[&str]) -> Result<Output> {
-        Command::new(&self.binary)
+        self.output_of(Command::new(&self.binary), arguments)
+    }
+
+    /// Runs restic through `command`, which takes it as it is (`unshare … restic`).
+    fn output_of(&self, mut command: Command, arguments: &[&str]) -> Result<Output> {
+        command
             .env("RESTIC_REPOSITORY", &self.repository)
             .env("RESTIC_PASSWORD", &self.password)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -75,9 +95,27 @@ impl Restic {
         self.run(&["backup", path, "--host", host, "--quiet"]).map(drop)
     }
 
-    /// Reads every byte of the repository and checks it.
+    /// Stores the files of `folder` as if they lay in the absolute folder `at`, which need not
+    /// exist: restic records absolute paths, so it runs in a file system of its own where they do.
+    pub fn backup_at(&self, folder: &Path, at: &str, host: &str) -> Result<()> {
+        let root = tempfile::tempdir().context("failed to create a folder to be the root")?;
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", OTHER_ROOT, "sh"]);
+        command.arg(root.path()).arg(folder).arg(at).arg(&self.binary);
+        let output = self.output_of(command, &["backup", at, "--host", host, "--quiet"])?;
+        if !output.status.success() {
+            bail!(
+                "restic in a file system of its own: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads every byte of the repository and checks it. Without lock: tests share repositories
+    /// that nobody writes to any more.
     pub fn check(&self) -> Result<()> {
-        let said = self.run(&["check", "--read-data"])?;
+        let said = self.run(&["check", "--read-data", "--no-lock"])?;
         let said = String::from_utf8_lossy(&said);
         if !said.contains("no errors were found") {
             bail!("restic check did not say that no errors were found:\n{said}");

@@ -35,7 +35,10 @@ use libtest_mimic::{Arguments, Trial};
 use world::World;
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Most rows wait for retries and servers: twice the cores keep the cores busy.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads.get_or_insert(2 * cores);
     let world = Arc::new(World::new().expect("failed to create the folder of the tests"));
     let trials: Vec<Trial> = [
         round_trip::tests(&world),

@@ -95,8 +95,18 @@ fn refused(world: &World, &(_, file, number, verdict, percent): &Row) -> Result<
     });
     let refusal = Refusing::new(world, &world.large()?.vault.address(), policy)?;
     let outcome = refusal.scene.backup(&[])?;
-    // The chain or the commit failed: the storage is named by its URL or kind of file.
-    assert_failure(&outcome, 1, &["repository"])?;
+    let kind = match file {
+        File::Pack => "failed to write pack",
+        File::Index => "failed to write index",
+        _ => "failed to write snapshot",
+    };
+    let cause = match verdict {
+        Verdict::Refuse(status) => status.to_string(),
+        _ => "sending request".to_owned(),
+    };
+    // The file is named by kind and URL; a stage is named where one was running.
+    let stage = if file == File::Snapshot { "failed to commit" } else { "restic-upload-1" };
+    assert_failure(&outcome, 1, &[stage, kind, &cause, &refusal.proxy.repository("vault")])?;
     ensure!(refusal.snapshot_files()? == 0, "a snapshot appeared: {}", outcome.text());
     refuse.store(false, Ordering::SeqCst);
     refusal.assert_recovers(world, percent)
