@@ -18,6 +18,8 @@ pub enum Condition {
     Active,
     /// Unsealed, and follows a leader.
     Standby,
+    /// Unsealed, but its cluster has no leader.
+    Leaderless,
     /// A disaster-recovery secondary, which serves no snapshot.
     RecoverySecondary,
     /// Sealed.
@@ -43,6 +45,7 @@ impl fmt::Display for Condition {
         match self {
             Self::Active => f.write_str("active"),
             Self::Standby => f.write_str("standby"),
+            Self::Leaderless => f.write_str("without a leader"),
             Self::RecoverySecondary => f.write_str("a disaster-recovery secondary"),
             Self::Sealed => f.write_str("sealed"),
             Self::Uninitialised => f.write_str("not initialised"),

@@ -6,6 +6,7 @@ use sealift_function::time::{Deadline, sleep};
 use sealift_function::{Error, Result, session};
 
 use crate::health::{Condition, Health, health};
+use crate::leader::leader;
 
 /// When to ask again: soon at first, then every five seconds, as the original does.
 #[derive(Debug, Clone)]
@@ -46,13 +47,25 @@ impl Patience {
     }
 }
 
-/// Asks until Vault is unsealed and initialised.
+/// Asks until Vault is initialised and unsealed and has a leader.
 ///
 /// # Errors
 /// What was seen last, after `limit`; at once what waiting cannot heal.
 pub fn wait_until_ready(limit: Duration) -> Result<Health> {
     let mut patience = Patience::of(limit);
-    attempt(health, || patience.again(), limit)
+    attempt(ask, || patience.again(), limit)
+}
+
+fn ask() -> Result<Health> {
+    let mut health = health()?;
+    if health.condition.is_ready() {
+        match leader() {
+            Ok(_) => {}
+            Err(Error::Retryable { .. }) => health.condition = Condition::Leaderless,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(health)
 }
 
 fn attempt(
@@ -83,6 +96,7 @@ fn gave_up(seen: Result<Health>, limit: Duration) -> Error {
                 Condition::Sealed => "unseal it",
                 Condition::Uninitialised => "initialise and unseal it",
                 Condition::RecoverySecondary => "use the primary cluster",
+                Condition::Leaderless => "check that most nodes of its cluster are unsealed",
                 Condition::Removed => "use another node of the cluster",
                 Condition::Active | Condition::Standby | Condition::Unknown(_) => {
                     "check the address in the AppBinding"
@@ -142,6 +156,11 @@ mod tests {
             (
                 seen(Condition::Uninitialised),
                 "Vault is still not initialised after 300 s (waitTimeout); initialise and unseal it",
+            ),
+            (
+                seen(Condition::Leaderless),
+                "Vault is still without a leader after 300 s (waitTimeout); check that most nodes \
+                 of its cluster are unsealed",
             ),
             (
                 seen(Condition::Unknown(404)),

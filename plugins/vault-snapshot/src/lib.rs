@@ -1,6 +1,6 @@
 //! The source of a Vault backup: a Raft snapshot, and the target's unseal keys and root token.
 //!
-//! *Flow*: wait until Vault is ready → see that there is a leader → stream the snapshot,
+//! *Flow*: wait until Vault is unsealed and has a leader → stream the snapshot,
 //! verifying it to its last byte and re-wrapping it so that it deduplicates → artifact
 //! `backup.snap` → one artifact per key, which the host moves by itself.
 //! *Guarantee*: `backup.snap` is finished only when the snapshot is complete and every checksum
@@ -32,7 +32,6 @@ impl Source for VaultSnapshot {
         progress::phase("waiting for Vault");
         let limit = Duration::from_secs(parameters.wait_timeout);
         let health = vault_client::wait_until_ready(limit)?;
-        vault_client::leader()?;
         progress::phase("taking the snapshot");
         snapshot::send(&mut downstream, health.version.as_deref())?;
         if !keys.is_empty() {
