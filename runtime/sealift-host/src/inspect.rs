@@ -5,11 +5,17 @@
 //! counts; a section of an inner module is not the component's. Whether the code is valid is
 //! found out by compiling it (`engine`).
 
+use std::collections::BTreeMap;
+
+use sealift_core::grants::Grants;
 use sealift_core::plan::Kind;
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
+use crate::capability::parameters::Parameters;
 use crate::descriptor::{Descriptor, SECTION, SECTION_BYTES};
+use crate::error::FunctionError;
+use crate::link;
 
 /// The contract this host serves.
 pub const CONTRACT: &str = sealift_bindings::v0_1_0::VERSION;
@@ -119,6 +125,24 @@ pub struct Inspected {
     pub size: u64,
     /// `sha256:<hex>` of the bytes.
     pub digest: String,
+}
+
+impl Inspected {
+    /// Whether a Function with these grants could be started; the host checks the same again.
+    ///
+    /// # Errors
+    /// Everything that is missing, each with the line of YAML to add.
+    pub fn check_grants(&self, grants: &Grants) -> Result<(), FunctionError> {
+        link::check(&self.descriptor, &self.imports, grants)
+    }
+
+    /// Whether these parameters, as text, fit the descriptor; the host checks the same again.
+    ///
+    /// # Errors
+    /// The first wrong one, by name.
+    pub fn check_parameters(&self, given: &BTreeMap<String, String>) -> Result<(), FunctionError> {
+        Parameters::resolve(&self.descriptor.parameters, given).map(drop)
+    }
 }
 
 /// Reads a component without compiling it.

@@ -12,6 +12,7 @@ use crate::capability::{
     artifacts, downstream, key_store, outcomes, parameters, progress, repository_reader,
     repository_writer, session, upstream, wasi_streams,
 };
+use crate::descriptor::Descriptor;
 use crate::engine::Host;
 use crate::error::FunctionError;
 use crate::function::Function;
@@ -54,20 +55,24 @@ pub(crate) fn imports_http(function: &Function) -> bool {
 ///
 /// # Errors
 /// Everything that is missing, each with the line to add.
-pub(crate) fn check(function: &Function, grants: &Grants) -> Result<(), FunctionError> {
-    let requests = &function.descriptor().requests;
-    let effective = effective(function, grants);
+pub(crate) fn check(
+    descriptor: &Descriptor,
+    imports: &[String],
+    grants: &Grants,
+) -> Result<(), FunctionError> {
+    let requests = &descriptor.requests;
+    let effective = requests.intersection(grants);
     let mut refusals: Vec<String> = Vec::new();
-    for import in function.imports() {
+    for import in imports {
         let refusal = match need(import) {
             Err(refusal) => Some(refusal),
             Ok(Need::Nothing | Need::Ours(_)) => None,
-            Ok(Need::Kinds(kinds, _)) if kinds.contains(&function.kind()) => None,
+            Ok(Need::Kinds(kinds, _)) if kinds.contains(&descriptor.kind) => None,
             Ok(Need::Kinds(kinds, _)) => {
                 let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
                 Some(format!(
                     "a {} cannot import {import}; it is for: {}",
-                    function.kind().as_str(),
+                    descriptor.kind.as_str(),
                     kinds.join(", ")
                 ))
             }
@@ -110,7 +115,7 @@ pub(crate) fn check(function: &Function, grants: &Grants) -> Result<(), Function
     }
     Err(FunctionError::Denied(format!(
         "component {} cannot be started: {}",
-        text::clean(&function.descriptor().name, 128),
+        text::clean(&descriptor.name, 128),
         refusals.join("; ")
     )))
 }

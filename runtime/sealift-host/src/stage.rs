@@ -120,7 +120,7 @@ pub(crate) struct Checked {
 /// # Errors
 /// It must not be started.
 pub(crate) fn check(host: &Host, stage: &Stage, ports: &Ports) -> Result<Checked, FunctionError> {
-    link::check(&stage.function, &stage.grants)?;
+    link::check(stage.function.descriptor(), stage.function.imports(), &stage.grants)?;
     let parameters =
         Parameters::resolve(&stage.function.descriptor().parameters, &stage.parameters)?;
     let grants = link::effective(&stage.function, &stage.grants);

@@ -5,6 +5,11 @@
 //! Which names may be asked for is not decided here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use wasmtime_wasi_http::Error;
+
+use super::client::Failed;
 
 /// Addresses where clouds tell a machine its secrets, besides the link-local one.
 const METADATA_V4: [Ipv4Addr; 3] = [
@@ -93,6 +98,24 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
         (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => Some(of(g, h)),
         (0x2002, _) => Some(of(b, c)),
         _ => None,
+    }
+}
+
+/// All addresses of a host, as a URL writes it.
+pub(crate) async fn resolve(
+    host: &str,
+    port: u16,
+    patience: Duration,
+) -> Result<Vec<SocketAddr>, Failed> {
+    // An IPv6 address stands in brackets in a URL.
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    match tokio::time::timeout(patience, tokio::net::lookup_host((name, port))).await {
+        Err(_) => Err((Error::DnsTimeout, format!("{host} did not resolve in time"))),
+        Ok(Err(error)) => {
+            let code = Error::DnsError { rcode: None, info_code: None };
+            Err((code, format!("{host} does not resolve: {error}")))
+        }
+        Ok(Ok(found)) => Ok(found.collect()),
     }
 }
 

@@ -10,35 +10,34 @@
 
 mod address;
 mod body;
+mod bound;
 mod client;
+mod hooks;
+mod notes;
 mod redirect;
 mod request;
 mod tls;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue, LOCATION};
-use http::uri::Scheme;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
-use rustls::ClientConfig;
 use sealift_core::grants::HttpGrant;
-use sealift_core::plan::Origin;
 use url::Url;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use self::body::{Activity, AnswerBody, RequestBody, chain};
-use self::client::{Failed, Route, Timeouts};
+use self::body::{Activity, AnswerBody, RequestBody};
+pub(crate) use self::bound::{Bound, bind};
+use self::client::{Route, Timeouts};
+pub(crate) use self::hooks::HttpHooks;
+use self::notes::Notes;
 use crate::cause::Stop;
-use crate::error::FunctionError;
 use crate::life::Life;
 use crate::ports::{Credentials, Ports};
-use crate::text;
 
 /// Connecting takes milliseconds in a cluster; ten seconds survive a lost packet or two.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,11 +47,6 @@ const FIRST_BYTE: Duration = Duration::from_secs(600);
 const BETWEEN_BYTES: Duration = Duration::from_secs(120);
 /// What a Function may raise the last two to.
 const MOST_PATIENCE: Duration = Duration::from_secs(3600);
-/// Refusals and failures that are kept for the error of the stage.
-const NOTES: usize = 4;
-/// Longest of them.
-const NOTE_BYTES: usize = 1024;
-
 /// The names of one stage.
 pub(crate) struct Network {
     grants: Vec<HttpGrant>,
@@ -61,55 +55,7 @@ pub(crate) struct Network {
     allow_loopback: bool,
     life: Life,
     stop: Stop,
-    notes: Mutex<Notes>,
-}
-
-/// What the Function cannot see, since `wasi:http` has codes only.
-#[derive(Debug, Default)]
-struct Notes {
-    denied: Vec<String>,
-    // The last failure, forgotten when a request succeeds after it.
-    failure: Option<String>,
-    retryable: bool,
-}
-
-/// A name and everything that belongs to it, ready before the Function starts.
-pub(crate) struct Bound {
-    origin: Origin,
-    tls: Arc<ClientConfig>,
-    // Where a redirect led; later requests of the stage go there at once.
-    moved: Mutex<Option<Url>>,
-    resolved: Mutex<HashMap<(String, u16), Vec<SocketAddr>>>,
-}
-
-/// Binds the names these grants cover.
-///
-/// # Errors
-/// An origin's address or CA is not usable.
-pub(crate) fn bind(grants: &[HttpGrant], origins: &[Origin]) -> Result<Vec<Bound>, FunctionError> {
-    let granted = |origin: &&Origin| grants.iter().any(|grant| grant.name == origin.name);
-    origins
-        .iter()
-        .filter(granted)
-        .map(|origin| {
-            let url = &origin.url;
-            if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-                return Err(FunctionError::Denied(format!(
-                    "origin {} is bound to something else than an http or https URL",
-                    origin.name
-                )));
-            }
-            // Also for an http origin, which may redirect to https.
-            let tls =
-                tls::client_config(origin).map_err(|error| FunctionError::Denied(chain(&error)))?;
-            Ok(Bound {
-                origin: origin.clone(),
-                tls,
-                moved: Mutex::default(),
-                resolved: Mutex::default(),
-            })
-        })
-        .collect()
+    notes: Notes,
 }
 
 impl Network {
@@ -128,63 +74,26 @@ impl Network {
             allow_loopback: ports.allow_loopback,
             life,
             stop,
-            notes: Mutex::default(),
+            notes: Notes::default(),
         }
     }
 
     /// What the error of the stage should say besides its own words, and whether trying again may help.
     pub(crate) fn notes(&self) -> (Option<String>, bool) {
-        let Ok(notes) = self.notes.lock() else {
-            return (None, false);
-        };
-        let texts: Vec<&str> =
-            notes.denied.iter().chain(&notes.failure).map(String::as_str).collect();
-        ((!texts.is_empty()).then(|| texts.join("; ")), notes.retryable)
+        self.notes.told()
     }
 
-    fn denied(&self, why: String) -> Error {
-        if let Ok(mut notes) = self.notes.lock() {
-            let text = format!("denied by the host: {}", text::clean(&why, NOTE_BYTES));
-            if notes.denied.len() < NOTES && !notes.denied.contains(&text) {
-                notes.denied.push(text);
-            }
-        }
-        Error::HttpRequestDenied
+    fn denied(&self, why: impl AsRef<str>) -> Error {
+        self.notes.denied(why.as_ref())
     }
 
-    fn failed(&self, (error, why): Failed, retryable: bool) -> Error {
-        if let Ok(mut notes) = self.notes.lock() {
-            notes.failure = Some(text::clean(&why, NOTE_BYTES));
-            notes.retryable = retryable;
-        }
-        error
-    }
-
-    fn succeeded(&self) {
-        if let Ok(mut notes) = self.notes.lock() {
-            notes.failure = None;
-            notes.retryable = false;
-        }
-    }
-
+    /// Sends a request of the Function, and sends it on where the origin says so.
     async fn send(
         &self,
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let name = request::name(request.uri()).map_err(|why| self.denied(why))?;
-        let path = match request.uri().path() {
-            "" => "/",
-            path => path,
-        };
-        request::check(&self.grants, &name, request.method().as_str(), path)
-            .map_err(|why| self.denied(why))?;
-        let Some(bound) = self.bound.iter().find(|bound| bound.origin.name == name) else {
-            return Err(
-                self.denied(format!("name {name} is not bound to anything in this session"))
-            );
-        };
-        let mut url = bound.url(path, request.uri().query()).map_err(|why| self.denied(why))?;
+        let (bound, mut url) = self.target(request.uri(), request.method().as_str())?;
         let timeouts = timeouts(options);
         let (mut head, body) = request.into_parts();
         request::strip(&mut head.headers);
@@ -194,31 +103,16 @@ impl Network {
         let mut hops = 0;
         loop {
             let activity = Arc::new(Activity::default());
-            let wrapped = RequestBody::new(
+            let mut attempt = Request::new(RequestBody::new(
                 body.take().unwrap_or_else(empty),
                 self.life.clone(),
                 self.stop.clone(),
                 Arc::clone(&activity),
-            );
-            let mut attempt = Request::new(wrapped);
+            ));
             attempt.method_mut().clone_from(&head.method);
             attempt.headers_mut().clone_from(&head.headers);
-            self.attach_credential(bound, &mut attempt).await?;
-            let addresses = self.addresses(bound, &url, timeouts.connect).await?;
-            let route = Route {
-                url: &url,
-                addresses: &addresses,
-                tls: &bound.tls,
-                server_name: bound.origin.server_name.as_deref(),
-            };
-            let answer = client::send(&route, attempt, &activity, timeouts)
-                .await
-                .map_err(|failed| self.failed(failed, false))?;
-            self.succeeded();
-            if !matches!(
-                answer.status(),
-                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-            ) {
+            let answer = self.attempt(bound, &url, attempt, &activity, timeouts).await?;
+            if !is_redirect(answer.status()) {
                 return Ok(answer);
             }
             let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -226,22 +120,62 @@ impl Network {
                 .and_then(|to| self.check_redirected(bound, head.method.as_str(), to))
                 .map_err(|why| self.denied(why))?;
             bound.moved_to(&to);
+            let name = &bound.origin.name;
             if streamed {
                 let why = format!(
                     "{name} redirected a request whose body was already on its way to {}; \
                      a streamed body is never sent twice, try again",
                     to.origin().ascii_serialization()
                 );
-                return Err(self.failed((Error::InternalError(Some(why.clone())), why), true));
+                let error = Error::InternalError(Some(why.clone()));
+                return Err(self.notes.failed_for_now((error, why)));
             }
             hops += 1;
             if hops > redirect::MOST {
-                return Err(
-                    self.denied(format!("{name} redirects more than {} times", redirect::MOST))
-                );
+                let why = format!("{name} redirects more than {} times", redirect::MOST);
+                return Err(self.denied(why));
             }
             url = to;
         }
+    }
+
+    /// What a request is for, if the grants cover it, and where that is.
+    fn target(&self, uri: &Uri, method: &str) -> Result<(&Bound, Url), Error> {
+        let name = request::name(uri).map_err(|why| self.denied(why))?;
+        let path = if uri.path().is_empty() { "/" } else { uri.path() };
+        request::check(&self.grants, &name, method, path).map_err(|why| self.denied(why))?;
+        let bound = self
+            .bound
+            .iter()
+            .find(|bound| bound.origin.name == name)
+            .ok_or_else(|| format!("name {name} is not bound to anything in this session"))
+            .map_err(|why| self.denied(why))?;
+        let url = bound.url(path, uri.query()).map_err(|why| self.denied(why))?;
+        Ok((bound, url))
+    }
+
+    /// One request to one server, with the credential, after its address was checked.
+    async fn attempt(
+        &self,
+        bound: &Bound,
+        url: &Url,
+        mut request: Request<RequestBody>,
+        activity: &Activity,
+        timeouts: Timeouts,
+    ) -> Result<Response<AnswerBody>, Error> {
+        self.attach_credential(bound, &mut request).await?;
+        let addresses = self.addresses(bound, url, timeouts.connect).await?;
+        let route = Route {
+            url,
+            addresses: &addresses,
+            tls: &bound.tls,
+            server_name: bound.origin.server_name.as_deref(),
+        };
+        let answer = client::send(&route, request, activity, timeouts)
+            .await
+            .map_err(|failed| self.notes.failed(failed))?;
+        self.notes.succeeded();
+        Ok(answer)
     }
 
     /// A redirect must not lead to a path the Function could not have asked for.
@@ -262,7 +196,7 @@ impl Network {
         let name = &bound.origin.name;
         let header = self.credentials.header(name).await.map_err(|error| {
             let why = format!("the credential of {name} is not available: {error}");
-            self.failed((Error::ConfigurationError, why), false)
+            self.notes.failed((Error::ConfigurationError, why))
         })?;
         let Some((header, value)) = header else {
             return Ok(());
@@ -270,7 +204,7 @@ impl Network {
         // The error must not repeat the value.
         let unusable = || {
             let why = format!("the credential of {name} cannot be a header");
-            self.failed((Error::ConfigurationError, why), false)
+            self.notes.failed((Error::ConfigurationError, why))
         };
         let header = HeaderName::try_from(header).map_err(|_| unusable())?;
         let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
@@ -288,98 +222,29 @@ impl Network {
     ) -> Result<Vec<SocketAddr>, Error> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(80);
-        let key = (host.to_owned(), port);
-        let known = bound.resolved.lock().ok().and_then(|known| known.get(&key).cloned());
-        if let Some(known) = known {
+        if let Some(known) = bound.resolved(host, port) {
             return Ok(known);
         }
-        let found = if is_own(&bound.origin, host, port) && !bound.origin.addresses.is_empty() {
-            bound.given().map_err(|why| self.denied(why))?
-        } else {
-            let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            let lookup = tokio::net::lookup_host((name, port));
-            tokio::time::timeout(patience, lookup)
+        let found = match bound.given_for(host, port).map_err(|why| self.denied(why))? {
+            Some(given) => given,
+            None => address::resolve(host, port, patience)
                 .await
-                .map_err(|_| {
-                    self.failed(
-                        (Error::DnsTimeout, format!("{host} did not resolve in time")),
-                        false,
-                    )
-                })?
-                .map_err(|error| {
-                    let code = Error::DnsError { rcode: None, info_code: None };
-                    self.failed((code, format!("{host} does not resolve: {error}")), false)
-                })?
-                .collect()
+                .map_err(|failed| self.notes.failed(failed))?,
         };
         let loopback = self.allow_loopback && bound.is_loopback();
         let permitted =
             address::permitted(host, &found, loopback).map_err(|why| self.denied(why))?;
-        if let Ok(mut resolved) = bound.resolved.lock() {
-            resolved.insert(key, permitted.clone());
-        }
+        bound.remember(host, port, &permitted);
         Ok(permitted)
     }
 }
 
-fn is_own(origin: &Origin, host: &str, port: u16) -> bool {
-    origin.url.host_str() == Some(host) && origin.url.port_or_known_default() == Some(port)
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
 }
 
 fn empty() -> WasiBody {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-impl Bound {
-    /// The origin's URL, or the leader's, with this path and query behind its own path.
-    fn url(&self, path: &str, query: Option<&str>) -> Result<Url, String> {
-        let moved = self.moved.lock().ok().and_then(|moved| moved.clone());
-        let base = self.origin.url.path().trim_end_matches('/').to_owned();
-        let mut url = moved.unwrap_or_else(|| self.origin.url.clone());
-        url.set_path(&format!("{base}{path}"));
-        url.set_query(query);
-        url.set_fragment(None);
-        // Credentials come from the port, never from a URL.
-        let cleared = url.set_username("").is_ok() && url.set_password(None).is_ok();
-        if cleared {
-            Ok(url)
-        } else {
-            Err(format!("origin {} has an unusable URL", self.origin.name))
-        }
-    }
-
-    fn moved_to(&self, to: &Url) {
-        if let Ok(mut moved) = self.moved.lock() {
-            *moved = Some(to.clone());
-        }
-    }
-
-    /// The addresses the user gave instead of DNS.
-    fn given(&self) -> Result<Vec<SocketAddr>, String> {
-        self.origin
-            .addresses
-            .iter()
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    format!("{text:?} of origin {} is not an address with a port", self.origin.name)
-                })
-            })
-            .collect()
-    }
-
-    /// Whether the user bound the name to this machine in so many words.
-    fn is_loopback(&self) -> bool {
-        let literal = self.origin.url.host_str().is_some_and(|host| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost"
-                || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        });
-        let given = self.given().is_ok_and(|given| {
-            !given.is_empty()
-                && given.iter().all(|address| address.ip().to_canonical().is_loopback())
-        });
-        literal || given
-    }
 }
 
 fn timeouts(options: Option<RequestOptions>) -> Timeouts {
@@ -388,47 +253,5 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
         connect: options.connect_timeout.map_or(CONNECT, |wish| wish.min(CONNECT)),
         first_byte: options.first_byte_timeout.unwrap_or(FIRST_BYTE).min(MOST_PATIENCE),
         between_bytes: options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES).min(MOST_PATIENCE),
-    }
-}
-
-/// What `wasmtime_wasi_http` calls for a stage. Absent names = not granted, and not linked.
-pub(crate) struct HttpHooks(pub(crate) Option<Arc<Network>>);
-
-type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
-
-impl WasiHttpHooks for HttpHooks {
-    fn is_supported_scheme(&mut self, scheme: &Scheme) -> bool {
-        // Both mean the same: the plan decides whether the origin speaks TLS.
-        *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS
-    }
-
-    fn set_host_header(&mut self) -> bool {
-        false
-    }
-
-    fn default_scheme(&mut self) -> Option<Scheme> {
-        Some(Scheme::HTTP)
-    }
-
-    fn send_request(
-        &mut self,
-        request: Request<WasiBody>,
-        options: Option<RequestOptions>,
-        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        let network = self.0.clone();
-        Box::new(async move {
-            let Some(network) = network else {
-                return Err(Error::HttpRequestDenied);
-            };
-            let answer = network.send(request, options).await?;
-            let answer = answer.map(BodyExt::boxed_unsync);
-            // The connection is driven by a task inside the body, not by this future: it is
-            // aborted when the Function drops the answer's head.
-            let nothing: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>> =
-                Box::pin(std::future::ready(Ok(())));
-            let nothing: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(nothing);
-            Ok((answer, nothing))
-        })
     }
 }

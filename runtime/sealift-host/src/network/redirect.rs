@@ -53,7 +53,7 @@ pub(crate) fn follow(origin: &Origin, from: &Url, location: Option<&str>) -> Res
     }
     Err(format!(
         "{name} redirects to {shown}, which is neither its own host nor one of the allowed ones; \
-         add {shown} to parameter allowedHosts of the AppBinding if it belongs to it"
+         add {shown} to param allowedHosts of the Task if it belongs to it"
     ))
 }
 

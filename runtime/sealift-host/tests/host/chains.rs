@@ -81,6 +81,28 @@ async fn what_flows_is_bounded_by_the_pipe_and_not_by_its_size() {
     assert!(outcome.stages[0].peak_memory < 16 << 20, "{}", outcome.stages[0].peak_memory);
 }
 
+#[tokio::test]
+async fn one_thread_is_enough_for_a_chain() {
+    let stages = vec![
+        stage("source-goes-wrong", "good", &[("size", "20000000"), ("chunk", "1000000")]),
+        stage("copies-bytes", "", &[]),
+        stage("sink-goes-wrong", "reads", &[]),
+    ];
+    let outcome = run(stages, plain()).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!(statistic(&outcome.stages[2], "bytes"), 20_000_000.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standard_output_waits_for_a_slow_reader_without_waking_for_nothing() {
+    // Many times the pipe's bound: the output has to wait, and ten idle wakes would end it.
+    let source = stage("source-goes-wrong", "stdout", &[("size", "20000000"), ("chunk", "100000")]);
+    let sink = stage("sink-goes-wrong", "hands-back-slowly", &[("chunk", "1000000")]);
+    let outcome = run(vec![source, sink], plain()).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!(statistic(&outcome.stages[1], "bytes"), 20_000_000.0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_was_promised_is_checked() {
     let sink = || stage("sink-goes-wrong", "reads", &[]);

@@ -98,6 +98,11 @@ fn a_component_tells_what_it_is_without_being_compiled() {
     assert!(inspected.imports.contains(&"sealift:function/repository-writer@0.1.0".to_owned()));
     assert!(inspected.imports.iter().all(|import| !import.starts_with("wasi:http")));
     assert!(inspected.digest.starts_with("sha256:") && inspected.size > 10_000);
+    inspected.check_grants(&descriptor.requests).unwrap();
+    let refused = inspected.check_grants(&Grants::default()).unwrap_err();
+    assert!(refused.to_string().contains("`repository: write`"), "{refused}");
+    let given = [("size".to_owned(), "many".to_owned())].into();
+    assert_eq!(inspected.check_parameters(&given).unwrap_err().code(), "invalid-parameter");
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What the error of a stage should say besides its own words.
+//!
+//! `wasi:http` has codes only: a Function that was denied something, or lost its server, sees a
+//! code and often hides even that. The words are kept here and added to the stage's error.
+
+use std::sync::Mutex;
+
+use wasmtime_wasi_http::Error;
+
+use super::client::Failed;
+use crate::text;
+
+/// Refusals that are kept.
+const MOST: usize = 4;
+/// Longest of them.
+const BYTES: usize = 1024;
+
+/// Refusals, and the last failure.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    denied: Vec<String>,
+    // Forgotten when a request succeeds after it.
+    failure: Option<String>,
+    retryable: bool,
+}
+
+impl Notes {
+    /// All of them in one text, and whether trying again may help.
+    pub(crate) fn told(&self) -> (Option<String>, bool) {
+        let Ok(kept) = self.0.lock() else {
+            return (None, false);
+        };
+        let texts: Vec<&str> =
+            kept.denied.iter().chain(&kept.failure).map(String::as_str).collect();
+        ((!texts.is_empty()).then(|| texts.join("; ")), kept.retryable)
+    }
+
+    /// Keeps why something was refused.
+    pub(crate) fn denied(&self, why: &str) -> Error {
+        if let Ok(mut kept) = self.0.lock() {
+            let text = format!("denied by the host: {}", text::clean(why, BYTES));
+            if kept.denied.len() < MOST && !kept.denied.contains(&text) {
+                kept.denied.push(text);
+            }
+        }
+        Error::HttpRequestDenied
+    }
+
+    /// Keeps why something failed.
+    pub(crate) fn failed(&self, (error, why): Failed) -> Error {
+        self.keep(&why, false);
+        error
+    }
+
+    /// The same, where the same request may work later.
+    pub(crate) fn failed_for_now(&self, (error, why): Failed) -> Error {
+        self.keep(&why, true);
+        error
+    }
+
+    fn keep(&self, why: &str, retryable: bool) {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.failure = Some(text::clean(why, BYTES));
+            kept.retryable = retryable;
+        }
+    }
+
+    /// Forgets the last failure.
+    pub(crate) fn succeeded(&self) {
+        if let Ok(mut kept) = self.0.lock() {
+            kept.failure = None;
+            kept.retryable = false;
+        }
+    }
+}
