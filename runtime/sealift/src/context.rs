@@ -66,6 +66,16 @@ pub(crate) fn plan_of(
     })
 }
 
+/// Checks the objects of the user on their own, also those that no invoker leads to.
+pub(crate) fn check_alone(objects: &Objects, components: &LocalComponents) -> Result<(), Failure> {
+    let known = Known { components, refusals: RefCell::default() };
+    planner::check_alone(objects, &known).map_err(|error| {
+        let mut failure = problems(objects, &error);
+        failure.lines.extend(known.refusals.take());
+        failure
+    })
+}
+
 /// The addresses of `--resolve`, each of which must be for an AppBinding: a mistyped host would
 /// otherwise be asked of DNS after all.
 fn target_addresses(objects: &Objects, resolve: &[Resolve]) -> Result<Vec<String>, Failure> {

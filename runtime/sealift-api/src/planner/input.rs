@@ -81,8 +81,6 @@ pub struct PlanOptions {
     pub environment: Environment,
     /// Addresses (`ip:port`) for the AppBinding's Service or URL, instead of DNS; empty = ask DNS.
     pub target_addresses: Vec<String>,
-    /// Hosts (`name` or `name:port`) the target may redirect to besides its own.
-    pub target_redirect_hosts: Vec<String>,
     /// Base URL of the Pushgateway; none = no metrics are pushed.
     pub pushgateway: Option<Url>,
     /// PEM certificates for it.

@@ -109,7 +109,7 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let task = target::task(&invoker, &target, problems)?;
     let variables = variables::built_in(input, &invoker, &repository, &target, &task);
     let resolved = stages::plan(input, &invoker, &task, &variables, &mut notes, problems);
-    let origins = origin::plan(input, &target, resolved.as_ref(), problems);
+    let origins = origin::plan(input, &target, resolved.as_ref(), &variables, problems);
     let resolved = resolved?;
     let keys = keys::plan(input, &target, &invoker, &resolved, problems);
     permission::check_repository(&invoker, &task, &resolved, problems);

@@ -1,6 +1,7 @@
 //! What the names `target` and `pushgateway` are bound to.
 
 use sealift_core::plan::{ObjectRef, Origin};
+use sealift_core::substitution::Variables;
 use url::Url;
 
 use super::problem::{Problems, Reason};
@@ -15,6 +16,7 @@ pub(super) fn plan(
     input: &PlanInput<'_>,
     target: &Found<'_>,
     stages: Option<&Stages>,
+    variables: &Variables,
     problems: &mut Problems,
 ) -> Vec<Origin> {
     let reached = |name: &str| {
@@ -22,7 +24,7 @@ pub(super) fn plan(
     };
     let mut origins = Vec::new();
     if reached("target") {
-        origins.extend(target_origin(input, target, problems));
+        origins.extend(target_origin(input, target, variables, problems));
     }
     if reached("pushgateway")
         && let Some(url) = &input.options.pushgateway
@@ -51,6 +53,7 @@ fn pushgateway(input: &PlanInput<'_>, url: &Url, problems: &mut Problems) -> Opt
 fn target_origin(
     input: &PlanInput<'_>,
     target: &Found<'_>,
+    variables: &Variables,
     problems: &mut Problems,
 ) -> Option<Origin> {
     let config = &target.app_binding.spec.client_config;
@@ -65,9 +68,36 @@ fn target_origin(
         server_name,
         insecure_skip_tls_verify: config.insecure_skip_tls_verify == Some(true),
         credential,
-        redirect_hosts: input.options.target_redirect_hosts.clone(),
+        redirect_hosts: allowed_hosts(target, variables, problems),
         addresses: input.options.target_addresses.clone(),
     })
+}
+
+/// Param `allowedHosts`: hosts, with or without port, that the target may redirect to besides
+/// its own, separated by commas. A Vault of several nodes sends to its leader's `api_addr`.
+fn allowed_hosts(
+    target: &Found<'_>,
+    variables: &Variables,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let text = variables.get("allowedHosts").map(String::as_str).unwrap_or_default();
+    let mut hosts = Vec::new();
+    for host in text.split(',').map(str::trim).filter(|host| !host.is_empty()) {
+        let plain = Url::parse(&format!("http://{host}"))
+            .is_ok_and(|url| url.has_host() && url.path() == "/" && url.username().is_empty());
+        if plain && !host.contains(['/', '?', '#', '@']) {
+            hosts.push(host.to_ascii_lowercase());
+        } else {
+            problems.add(
+                Reason::Invalid,
+                &target.reference,
+                "param allowedHosts",
+                format!("{host:?} is not a host"),
+                "write names with or without port, such as vault-0.vault-internal:8200",
+            );
+        }
+    }
+    hosts
 }
 
 fn address(

@@ -31,6 +31,10 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
         None => objects.invokers(),
     };
     let mut failure = Failure::new(Exit::Invalid, "");
+    if let Err(more) = context::check_alone(&objects, &components) {
+        failure.lines.extend(more.lines);
+        failure.help.extend(more.help);
+    }
     let mut validated = Validated {
         objects: objects.iter().map(|(_, object)| display_reference(&object.reference())).collect(),
         planned: Vec::new(),
@@ -44,6 +48,11 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
             }
         }
     }
+    // What an invoker leads to is found on both ways.
+    failure.lines.sort();
+    failure.lines.dedup();
+    failure.help.sort();
+    failure.help.dedup();
     if failure.lines.iter().any(|line| !line.is_empty()) {
         return Err(failure);
     }
