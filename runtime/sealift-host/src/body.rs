@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::edge::{Attributes, EdgeReader, RUN_BYTES};
@@ -34,6 +35,37 @@ pub(crate) struct Body {
     state: State,
     sealed: Option<&'static str>,
     unread: Option<Unread>,
+    slot: Option<Slot>,
+}
+
+/// How many bodies a Function may have under way at once. Each can hold a run of bytes of its
+/// own, and a few are enough for every honest Function.
+const BODIES: usize = 64;
+
+/// The places for bodies of one stage, so that what the host holds for it is bounded.
+#[derive(Debug, Clone)]
+pub(crate) struct Slots(Arc<Semaphore>);
+
+/// One place; free again when it is dropped.
+pub(crate) type Slot = OwnedSemaphorePermit;
+
+impl Slots {
+    /// All free.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(BODIES)))
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn take(&self) -> Result<Slot, FunctionError> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            FunctionError::InvalidState(format!(
+                "more than {BODIES} bodies are under way; read them to their ends or drop them"
+            ))
+        })
+    }
 }
 
 /// Bytes of artifacts that are read ahead for a stream and not yet taken by the Function.
@@ -74,7 +106,19 @@ impl Body {
             state: State::Flowing,
             sealed: None,
             unread: None,
+            slot: None,
         }
+    }
+
+    /// Gives it its place, which it keeps until its end.
+    pub(crate) fn placed(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
+        self
+    }
+
+    /// Hands its place to whoever holds its bytes from now on.
+    pub(crate) fn take_slot(&mut self) -> Option<Slot> {
+        self.slot.take()
     }
 
     /// Counts what is read ahead of the Function.
@@ -140,10 +184,11 @@ impl Body {
             Err(error) => Err(error),
         };
         match &result {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => return result,
             Ok(None) => self.state = State::Ended,
             Err(error) => self.state = State::Broken(error.clone()),
         }
+        self.slot = None;
         result
     }
 

@@ -27,6 +27,7 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::artifact::ArtifactRecord;
+use crate::body::Slots;
 use crate::capability::downstream::{DownstreamCtx, Records};
 use crate::capability::key_store::KeyStoreCtx;
 use crate::capability::parameters::Parameters;
@@ -243,6 +244,7 @@ fn state(
         limiter: Limiter::new(&stage.limits),
         stop,
         stdio,
+        slots: Slots::new(),
         upstream: UpstreamCtx { reader: upstream, ..UpstreamCtx::default() },
         downstream: DownstreamCtx {
             writer: downstream,

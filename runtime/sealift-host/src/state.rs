@@ -10,6 +10,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::body::Slots;
 use crate::capability::downstream::DownstreamCtx;
 use crate::capability::key_store::KeyStoreCtx;
 use crate::capability::parameters::Parameters;
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) stop: Stop,
     pub(crate) stdio: Stdio,
+    pub(crate) slots: Slots,
     pub(crate) upstream: UpstreamCtx,
     pub(crate) downstream: DownstreamCtx,
     pub(crate) repository_writer: RepositoryWriterCtx,

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use wasmtime_wasi::p2::{DynInputStream, InputStream, OutputStream, Pollable, StreamError};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
-use crate::body::{Body, Source, Unread};
+use crate::body::{Body, Slot, Source, Unread};
 use crate::edge::RUN_BYTES;
 use crate::error::FunctionError;
 
@@ -31,6 +31,7 @@ pub(crate) struct BodyStream {
     carry: Bytes,
     end: Option<Result<(), FunctionError>>,
     unread: Option<Unread>,
+    slot: Option<Slot>,
     _task: AbortOnDropJoinHandle<()>,
 }
 
@@ -38,6 +39,7 @@ impl BodyStream {
     /// Starts to read the body, one run ahead.
     pub(crate) fn new(mut body: Body) -> Self {
         let (sender, parts) = mpsc::channel(1);
+        let slot = body.take_slot();
         let unread = body.unread().cloned();
         let counted = unread.clone();
         let task = spawn(async move {
@@ -58,7 +60,7 @@ impl BodyStream {
                 }
             }
         });
-        Self { parts, carry: Bytes::new(), end: None, unread, _task: task }
+        Self { parts, carry: Bytes::new(), end: None, unread, slot, _task: task }
     }
 
     /// Whether the end, or the break, was reached and everything before it was read.
@@ -104,6 +106,9 @@ impl InputStream for BodyStream {
                 unread.remove(length);
             }
             return Ok(self.carry.split_to(length));
+        }
+        if self.end.is_some() {
+            self.slot = None;
         }
         match &self.end {
             None => Ok(Bytes::new()),

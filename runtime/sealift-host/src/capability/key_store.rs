@@ -12,7 +12,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use zeroize::Zeroizing;
 
 use super::{errors_host, handle, held};
-use crate::body::{Body, KeySource};
+use crate::body::{Body, KeySource, Slots};
 use crate::cause::Stop;
 use crate::edge::RUN_BYTES;
 use crate::error::FunctionError;
@@ -37,6 +37,7 @@ pub(crate) struct KeyStoreCtx {
 pub(crate) struct View<'a> {
     ctx: &'a KeyStoreCtx,
     table: &'a mut ResourceTable,
+    slots: &'a Slots,
     stop: &'a Stop,
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     wit::add_to_linker::<_, Marker>(linker, |state| View {
         ctx: &state.key_store,
         table: &mut state.table,
+        slots: &state.slots,
         stop: &state.stop,
     })
 }
@@ -81,11 +83,12 @@ impl wit::Host for View<'_> {
     }
 
     async fn open(&mut self, name: String) -> Result<Resource<artifacts::Body>, Failure> {
+        let slot = self.slots.take()?;
         let port = self.port()?;
         let stop = self.stop.clone();
         let value = stop.unless(async { Ok(port.read(&name).await?) }).await?;
         let size = Some(value.len() as u64);
-        let body = Body::new(KeySource::new(value), size);
+        let body = Body::new(KeySource::new(value), size).placed(slot);
         let body = match self.ctx.grant {
             Some(KeyGrant::Read) => body,
             Some(KeyGrant::Copy | KeyGrant::Write) | None => body.sealed(READ),

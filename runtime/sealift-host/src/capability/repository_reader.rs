@@ -10,7 +10,7 @@ use sealift_core::grants::RepositoryGrant;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::{errors_host, handle, held};
-use crate::body::{Body, PortSource};
+use crate::body::{Body, PortSource, Slots};
 use crate::cause::Stop;
 use crate::error::FunctionError;
 use crate::ports::{RepositoryReader, SnapshotReader};
@@ -33,6 +33,7 @@ type Snapshot = Box<dyn SnapshotReader>;
 pub(crate) struct View<'a> {
     ctx: &'a RepositoryReaderCtx,
     table: &'a mut ResourceTable,
+    slots: &'a Slots,
     stop: &'a Stop,
 }
 
@@ -47,6 +48,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     wit::add_to_linker::<_, Marker>(linker, |state| View {
         ctx: &state.repository_reader,
         table: &mut state.table,
+        slots: &state.slots,
         stop: &state.stop,
     })
 }
@@ -139,10 +141,11 @@ impl wit::HostSnapshot for View<'_> {
         snapshot: Resource<wit::Snapshot>,
         path: String,
     ) -> Result<Resource<artifacts::Body>, Failure> {
+        let slot = self.slots.take()?;
         let snapshot = self.snapshot(&snapshot)?;
         let opened = async { Ok(snapshot.open(&path).await?) };
         let (size, reader) = self.stop.unless(opened).await?;
-        let body = Body::new(PortSource::new(reader), Some(size));
+        let body = Body::new(PortSource::new(reader), Some(size)).placed(slot);
         Ok(handle(&self.table.push(body)?))
     }
 

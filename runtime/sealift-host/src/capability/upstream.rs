@@ -4,7 +4,7 @@ use sealift_bindings::v0_1_0::{Failure, artifacts, upstream};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use super::{errors_host, handle};
-use crate::body::{ArtifactSource, Body, Unread};
+use crate::body::{ArtifactSource, Body, Slots, Unread};
 use crate::edge::EdgeReader;
 use crate::error::FunctionError;
 use crate::state::State;
@@ -46,6 +46,7 @@ impl UpstreamCtx {
 pub(crate) struct View<'a> {
     pub(crate) ctx: &'a mut UpstreamCtx,
     pub(crate) table: &'a mut ResourceTable,
+    pub(crate) slots: &'a Slots,
 }
 
 struct Marker;
@@ -59,6 +60,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     upstream::add_to_linker::<_, Marker>(linker, |state| View {
         ctx: &mut state.upstream,
         table: &mut state.table,
+        slots: &state.slots,
     })
 }
 
@@ -71,13 +73,15 @@ impl upstream::Host for View<'_> {
                 FunctionError::InvalidState("nothing is before this stage".to_owned()).into()
             );
         };
+        let slot = self.slots.take()?;
         let Some((header, number)) = reader.receive().await? else {
             self.ctx.current = None;
             return Ok(None);
         };
         self.ctx.current = Some(header.name.clone());
         let body = Body::new(ArtifactSource::new(reader, number), header.size)
-            .counted(self.ctx.unread.clone());
+            .counted(self.ctx.unread.clone())
+            .placed(slot);
         let body = handle::<artifacts::Body>(&self.table.push(body)?);
         Ok(Some(upstream::Artifact {
             header: artifacts::Header {

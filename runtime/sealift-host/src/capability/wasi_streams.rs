@@ -8,7 +8,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTabl
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, IoError};
 
 use super::{errors_host, handle, held};
-use crate::body::Body;
+use crate::body::{Body, Slots};
 use crate::cause::Stop;
 use crate::error::FunctionError;
 use crate::state::State;
@@ -21,6 +21,7 @@ const HAS_POLLABLE: &str = "the stream still has a pollable; drop it before from
 /// Borrows what this interface needs.
 pub(crate) struct View<'a> {
     pub(crate) table: &'a mut ResourceTable,
+    pub(crate) slots: &'a Slots,
     pub(crate) stop: &'a Stop,
     pub(crate) hint: &'a mut Option<&'static str>,
 }
@@ -35,6 +36,7 @@ impl HasData for Marker {
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasi_streams::add_to_linker::<_, Marker>(linker, |state| View {
         table: &mut state.table,
+        slots: &state.slots,
         stop: &state.stop,
         hint: &mut state.hint,
     })
@@ -48,6 +50,7 @@ impl wasi_streams::Host for View<'_> {
         stream: Resource<DynInputStream>,
         size: Option<u64>,
     ) -> Result<Resource<artifacts::Body>, Failure> {
+        let slot = self.slots.take()?;
         let stream = self.table.delete(stream).map_err(|error| match error {
             ResourceTableError::HasChildren => {
                 *self.hint = Some(HAS_POLLABLE);
@@ -55,7 +58,7 @@ impl wasi_streams::Host for View<'_> {
             }
             error => Failure::from(error),
         })?;
-        let body = Body::new(StreamSource::new(stream), size);
+        let body = Body::new(StreamSource::new(stream), size).placed(slot);
         Ok(handle(&self.table.push(body)?))
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -105,6 +106,7 @@ pub(crate) struct AnswerBody {
     // The task that drives the connection. It lives as long as the body is read, not as long as
     // the answer's head: a Function may drop that first.
     _connection: AbortOnDropJoinHandle<()>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl AnswerBody {
@@ -113,8 +115,9 @@ impl AnswerBody {
         inner: Incoming,
         idle: Duration,
         connection: AbortOnDropJoinHandle<()>,
+        slot: OwnedSemaphorePermit,
     ) -> Self {
-        Self { inner, idle, timer: None, _connection: connection }
+        Self { inner, idle, timer: None, _connection: connection, _slot: slot }
     }
 }
 

@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use url::Url;
 use wasmtime_wasi::runtime::spawn;
@@ -36,6 +37,7 @@ pub(crate) struct Route<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     pub(crate) tls: &'a Arc<ClientConfig>,
     pub(crate) server_name: Option<&'a str>,
+    pub(crate) connections: &'a Arc<Semaphore>,
 }
 
 /// A failed request: the code for the Function and words for people.
@@ -52,6 +54,10 @@ pub(crate) async fn send(
     request.headers_mut().insert(HOST, host);
     *request.uri_mut() = path;
     let method = request.method().clone();
+    let slot = Arc::clone(route.connections).try_acquire_owned().map_err(|_| {
+        let why = "too many answers are open; read them to their ends or drop them".to_owned();
+        told(Error::ConnectionLimitReached, route, why)
+    })?;
     let connection = tokio::time::timeout(timeouts.connect, connect(route))
         .await
         .map_err(|_| told(Error::ConnectionTimeout, route, "no connection in time".to_owned()))??;
@@ -76,7 +82,7 @@ pub(crate) async fn send(
                 .to_owned(),
         ));
     }
-    Ok(answer.map(|body| AnswerBody::new(body, timeouts.between_bytes, driver)))
+    Ok(answer.map(|body| AnswerBody::new(body, timeouts.between_bytes, driver, slot)))
 }
 
 fn told(error: Error, route: &Route<'_>, what: String) -> Failed {

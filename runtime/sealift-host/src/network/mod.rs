@@ -27,6 +27,7 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
 use sealift_core::grants::HttpGrant;
+use tokio::sync::Semaphore;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
@@ -47,6 +48,9 @@ const FIRST_BYTE: Duration = Duration::from_secs(600);
 const BETWEEN_BYTES: Duration = Duration::from_secs(120);
 /// What a Function may raise the last two to.
 const MOST_PATIENCE: Duration = Duration::from_secs(3600);
+/// Answers a stage may have open at once; each holds a connection and its buffers.
+const CONNECTIONS: usize = 64;
+
 /// The names of one stage.
 pub(crate) struct Network {
     grants: Vec<HttpGrant>,
@@ -56,6 +60,7 @@ pub(crate) struct Network {
     life: Life,
     stop: Stop,
     notes: Notes,
+    connections: Arc<Semaphore>,
 }
 
 impl Network {
@@ -75,6 +80,7 @@ impl Network {
             life,
             stop,
             notes: Notes::default(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
         }
     }
 
@@ -170,6 +176,7 @@ impl Network {
             addresses: &addresses,
             tls: &bound.tls,
             server_name: bound.origin.server_name.as_deref(),
+            connections: &self.connections,
         };
         let answer = client::send(&route, request, activity, timeouts)
             .await

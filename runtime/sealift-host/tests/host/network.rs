@@ -295,6 +295,15 @@ async fn loopback_is_reached_only_where_the_origin_itself_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_hoarded_come_to_an_end() {
+    let server = start(|_| ok(pattern(1000))).await;
+    assert_eq!(get("forwards", &[("times", "60")], network(&server.url)).await.failure, None);
+    let failure = failed(get("forwards", &[("times", "70")], network(&server.url)).await);
+    assert!(failure.to_string().contains("too many answers are open"), "{failure}");
+    assert_eq!(server.seen().len(), 60 + 64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_path_of_an_origin_stands_before_every_request() {
     let server = start(|_| ok("x")).await;
     let ports = network(&format!("{}/prefix/", server.url));

@@ -122,6 +122,16 @@ async fn a_file_that_breaks_off_or_ends_early_is_never_an_artifact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_hoarded_come_to_an_end_and_bodies_that_were_read_do_not_count() {
+    let failure =
+        restore("hoards", RepositoryGrant::ReadSelected, snapshot()).await.failure.unwrap();
+    assert_eq!(failure.error.code(), "invalid-state");
+    assert!(failure.to_string().contains("more than 64 bodies"), "{failure}");
+    let outcome = restore("reads-and-keeps", RepositoryGrant::ReadSelected, snapshot()).await;
+    assert_eq!(outcome.failure, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_without_a_repository_says_so() {
     let sink: Stage = stage("sink-stores", "forwards", &[]);
     let outcome = run(vec![stage("source-goes-wrong", "good", &[]), sink], plain()).await;

@@ -47,6 +47,19 @@ impl Guest for Source {
             }
             _ => repository_reader::selected()?,
         };
+        let mut kept = Vec::new();
+        let mode = parameters::text("mode")?.unwrap_or_default();
+        if mode == "hoards" || mode == "reads-and-keeps" {
+            for entry in snapshot.entries("", None, 1)? {
+                for _ in 0..100 {
+                    let body = snapshot.open(&entry.path)?;
+                    if mode == "reads-and-keeps" {
+                        body.discard()?;
+                    }
+                    kept.push(body);
+                }
+            }
+        }
         for entry in snapshot.entries("", None, u32::MAX)? {
             let attributes = vec![("snapshot".to_owned(), snapshot.id())];
             let outgoing =
