@@ -262,7 +262,7 @@ async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError
     let secrets = storage::read_secrets(&plan.repository, &*around.objects)
         .await
         .map_err(|error| SessionError::Storage(Box::new(error)))?;
-    let options = storage::options(&around.cancel);
+    let mut options = storage::options(&around.cancel);
     let backup = matches!(plan.direction, Direction::Backup(_));
     let (owned, folder) = (plan.clone(), around.lock_dir.clone());
     spawn(move || {
@@ -274,6 +274,7 @@ async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError
         let alone = backup
             .then(|| RepositoryLock::exclusive(&folder, location, holder))
             .and_then(Result::ok);
+        options.alone = alone.is_some();
         let (repository, created) = if backup {
             Repository::open_or_init(location, &secrets, options).map_err(failed)?
         } else {

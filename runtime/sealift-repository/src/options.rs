@@ -15,6 +15,9 @@ pub struct Options {
     pub interim_dir: Option<PathBuf>,
     /// How a repository that is made gets its chunks; an existing one keeps its own.
     pub chunks: Chunks,
+    /// Whether the caller holds the repository alone. What a broken-off init left is cleared
+    /// away only then: otherwise it could be that of a session which is just making it.
+    pub alone: bool,
     /// Ends the work.
     pub cancel: CancelFlag,
     /// How long one request to the storage may take. Default: 5 minutes.
@@ -26,6 +29,7 @@ impl Default for Options {
         Self {
             interim_dir: None,
             chunks: Chunks::Large,
+            alone: false,
             cancel: CancelFlag::new(),
             request_timeout: Duration::from_secs(300),
         }

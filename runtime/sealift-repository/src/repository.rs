@@ -47,6 +47,7 @@ impl Repository {
     /// There is none, the password is wrong, its format is unknown, or the storage failed.
     pub fn open(location: &Location, secrets: &Secrets, options: Options) -> Result<Self, Error> {
         let storage = storage::connect(location, secrets, &options)?;
+        storage::refuse_stray_config(location)?;
         Self::open_on(storage, secrets.clone(), options)
     }
 
@@ -83,7 +84,7 @@ impl Repository {
         options: Options,
     ) -> Result<Self, Error> {
         let gate = Gate::shut(storage.clone(), Arc::new(secrets.clone()), options.cancel.clone());
-        init::create(&gate, &secrets, options.chunks)?;
+        init::create(&gate, &secrets, &options)?;
         // Read back what was written, through the password, as every later session will.
         Self::open_on(storage, secrets, options)
     }

@@ -86,6 +86,13 @@ fn at(path: &Path, error: &io::Error) -> Box<RusticError> {
     failed(format!("{}: {error}", path.display()))
 }
 
+/// Whether the folder has a file `config` but none of a repository's folders.
+pub(super) fn is_stray_config(path: &str) -> bool {
+    let root = Path::new(path);
+    root.join("config").is_file()
+        && ["keys", "data", "index", "snapshots"].iter().all(|name| !root.join(name).is_dir())
+}
+
 /// What lies in the folder and is no repository's.
 pub(super) fn foreign(path: &str) -> Result<Vec<String>, Error> {
     let failed = |source: io::Error| Error::File {

@@ -33,6 +33,17 @@ pub(crate) fn connect(
     })
 }
 
+/// Refuses a folder with a file `config` that is no repository: many programs have such a file.
+pub(crate) fn refuse_stray_config(location: &Location) -> Result<(), Error> {
+    match location {
+        Location::Local { path } if local::is_stray_config(path) => Err(Error::Foreign {
+            location: path.clone(),
+            found: "a file config and no folder keys".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses to make a repository where something else lies.
 pub(crate) fn refuse_foreign(
     location: &Location,
