@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one command and with one last line.
 //!
 //! Flow: formatting → Functions and guests → lints → the rules of the repository → the servers
-//! of the tier → all test programs. A check counts as one test; a test program counts with what
+//! of the tier → all test programs → the quickstart. A check counts as one test; a test program counts with what
 //! it says it ran. The tiers and what they cost stand in CONTRIBUTING.md.
 
 mod count;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::talk::{self, Steps};
 use crate::workspace::{self, Workspace, cargo};
-use crate::{functions, servers, tidy};
+use crate::{functions, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests of the CI tier use, in the order in which they are built.
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let workspace = Workspace::load()?;
     let filtered = arguments.filter.is_some();
-    let mut steps = Steps::new(3 + if filtered { 0 } else { 3 } + usize::from(arguments.full));
+    let mut steps = Steps::new(if filtered { 3 } else { 7 } + usize::from(arguments.full));
     let mut count = Count::default();
 
     if !filtered {
@@ -74,6 +74,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
         count.add(&test_programs(&workspace, arguments)?);
         steps.done("all test programs have ended");
+    }
+    if built && ready && !filtered {
+        let long = Some("about 30 s");
+        check(&mut steps, &mut count, "The story of the README", long, quickstart::run);
     }
     if arguments.full {
         check(&mut steps, &mut count, "Documentation", Some("about 2 min"), || {

@@ -153,7 +153,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     let mut trials: Vec<Trial> = ROWS
         .iter()
         .flat_map(|&(name, spoil, code, words)| {
-            ["run", "plan"]
+            ["run", "plan", "validate"]
                 .into_iter()
                 .filter(move |verb| *verb == "run" || name != "repository_that_is_none")
                 .map(move |verb| {
