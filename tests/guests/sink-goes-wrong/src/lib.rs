@@ -4,6 +4,7 @@
 
 #![allow(
     unsafe_code,
+    clippy::disallowed_methods,
     clippy::panic,
     clippy::print_stderr,
     clippy::print_stdout,
@@ -113,13 +114,11 @@ impl Guest for Sink {
         }
         loop {
             let received = receive();
-            if mode == "tells-cancellation" {
-                if let Err(Error::Cancelled(why)) = &received {
-                    progress::log(
-                        progress::Level::Warn,
-                        &format!("told: {why}, {}", session::cancelled()),
-                    );
-                }
+            if let (Err(Error::Cancelled(why)), "tells-cancellation") = (&received, mode.as_str()) {
+                progress::log(
+                    progress::Level::Warn,
+                    &format!("told: {why}, {}", session::cancelled()),
+                );
             }
             if mode == "ignores-cancellation" && received.is_err() {
                 sleep();

@@ -4,6 +4,7 @@
 
 #![allow(
     unsafe_code,
+    clippy::disallowed_methods,
     clippy::panic,
     clippy::print_stderr,
     clippy::print_stdout,
