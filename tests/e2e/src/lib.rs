@@ -14,5 +14,6 @@ pub mod restic;
 pub mod s3;
 pub mod sealift;
 pub mod secrets;
+pub mod supply;
 pub mod vault;
 pub mod wait;

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub stderr: String,
     /// From start to end.
     pub duration: Duration,
+    /// The most memory it had at once, in KiB, as last seen while it ran.
+    pub peak_memory_kib: u64,
 }
 
 /// A run that has not ended yet.
@@ -46,6 +48,7 @@ pub struct Running {
     start: Instant,
     secrets: Vec<String>,
     command_lines: Vec<String>,
+    peak_memory_kib: u64,
 }
 
 impl Sealift {
@@ -85,6 +88,7 @@ impl Sealift {
             start: Instant::now(),
             secrets: self.secrets.clone(),
             command_lines: Vec::new(),
+            peak_memory_kib: 0,
         })
     }
 
@@ -132,6 +136,7 @@ impl Running {
             let ended = self.child.try_wait().context("failed to wait for a run")?;
             if ended.is_none() {
                 self.note_command_lines();
+                self.note_memory();
             }
             Ok(ended)
         });
@@ -151,7 +156,8 @@ impl Running {
         for line in &self.command_lines {
             self.search("the arguments or the environment of a child", line)?;
         }
-        Ok(Outcome { code: status.code(), stdout, stderr, duration: self.start.elapsed() })
+        let (duration, peak_memory_kib) = (self.start.elapsed(), self.peak_memory_kib);
+        Ok(Outcome { code: status.code(), stdout, stderr, duration, peak_memory_kib })
     }
 
     fn search(&self, place: &str, text: &str) -> Result<()> {
@@ -159,6 +165,16 @@ impl Running {
             bail!("a secret stands in {place} of sealift");
         }
         Ok(())
+    }
+
+    /// `VmHWM` is the peak so far, so a look from time to time is enough.
+    fn note_memory(&mut self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let peak = status
+            .unwrap_or_default()
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        self.peak_memory_kib = peak.unwrap_or(self.peak_memory_kib);
     }
 
     /// Its own arguments, and the arguments and environment of its children. Its own environment

@@ -158,7 +158,7 @@ impl Stage {
 }
 
 /// The guest with a descriptor that asks for all it could be granted.
-fn described(guest: &str) -> Result<Vec<u8>> {
+pub fn described(guest: &str) -> Result<Vec<u8>> {
     let mut component = fs::read(binaries::guest(guest)?)?;
     let text = json!({"type": "string"});
     let number = json!({"type": "integer"});

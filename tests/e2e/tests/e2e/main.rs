@@ -17,6 +17,7 @@ mod archive;
 mod bad_input;
 mod guests;
 mod interrupted;
+mod memory;
 mod metrics;
 mod original;
 mod refusing_repository;
@@ -49,6 +50,7 @@ fn main() {
         refusing_repository::tests(&world),
         interrupted::tests(&world),
         guests::tests(&world),
+        memory::tests(&world),
         bad_input::tests(&world),
     ]
     .into_iter()
