@@ -13,7 +13,7 @@ use crate::scene::{Scene, borrowed};
 use crate::world::{World, trial};
 
 /// Mebibytes that go through in the two runs that are compared, and in those of the full tier.
-const SIZES: (u64, u64) = (96, 768);
+const SIZES: (u64, u64) = (96, 512);
 const FULL_SIZES: (u64, u64) = (256, 4096);
 
 /// What a run may need, in MiB, and how much more of it with much more data.
