@@ -1,8 +1,8 @@
 //! `cargo xtask test`: everything that must hold, in one command and with one last line.
 //!
 //! Flow: formatting → Functions and guests → lints → the rules of the repository → the servers
-//! of the tier → all test programs → the quickstart. A check counts as one test; a test program counts with what
-//! it says it ran. The tiers and what they cost stand in CONTRIBUTING.md.
+//! of the tier → all test programs → the quickstart. A check counts as one test; a test program
+//! counts with what it says it ran. The tiers and what they cost stand in CONTRIBUTING.md.
 
 mod count;
 
@@ -71,9 +71,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
     );
     if built && ready {
-        steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
-        count.add(&test_programs(&workspace, arguments)?);
-        steps.done("all test programs have ended");
+        let long = Some("about 10 min, and as long again with empty caches");
+        let mut programs = Count::default();
+        check(&mut steps, &mut count, "Test programs", long, || {
+            programs = test_programs(&workspace, arguments)?;
+            Ok(())
+        });
+        count.add(&programs);
     }
     if built && ready && !filtered {
         let long = Some("about 30 s");
