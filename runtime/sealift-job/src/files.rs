@@ -116,10 +116,7 @@ fn write_private(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> 
     file.as_file().sync_all()?;
     match std::fs::read(path).map(Zeroizing::new) {
         Ok(before) => {
-            let kept = path.with_extension("yaml.replaced");
-            let mut options = std::fs::OpenOptions::new();
-            let mut kept =
-                options.write(true).create(true).truncate(true).mode(0o600).open(kept)?;
+            let mut kept = keep(path)?;
             kept.write_all(&before)?;
             kept.sync_all()?;
         }
@@ -128,6 +125,21 @@ fn write_private(folder: &Path, path: &Path, text: &str) -> std::io::Result<()> 
     }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// A new file beside `path` for what it held: `.replaced`, `.replaced.1` and so on. An older one
+/// is never overwritten, since it may hold the only keys that still open a Vault.
+fn keep(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut number = 0_u32;
+    loop {
+        let end = if number == 0 { String::new() } else { format!(".{number}") };
+        match options.open(path.with_extension(format!("yaml.replaced{end}"))) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            result => return result,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,12 +166,17 @@ mod tests {
         objects.check_writable(&reference()).await.unwrap();
         objects.write_secret(&reference(), data("old")).await.unwrap();
         objects.write_secret(&reference(), data("new")).await.unwrap();
+        objects.write_secret(&reference(), data("newer")).await.unwrap();
         let path = folder.path().join("new/demo.vault-keys.yaml");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(&format!("\"unseal-key-0\": {}", STANDARD.encode("new"))), "{text}");
+        assert!(
+            text.contains(&format!("\"unseal-key-0\": {}", STANDARD.encode("newer"))),
+            "{text}"
+        );
         let kept = std::fs::read_to_string(path.with_extension("yaml.replaced")).unwrap();
         assert!(kept.contains(&STANDARD.encode("old")), "{kept}");
+        assert!(path.with_extension("yaml.replaced.1").is_file());
     }
 
     #[tokio::test]

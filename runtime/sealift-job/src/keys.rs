@@ -35,6 +35,17 @@ impl SecretKeyStore {
         format!("Secret {}/{}", self.plan.secret.namespace, self.plan.secret.name)
     }
 
+    /// The Secret may hold the keys of other Vaults, too: those are nobody's business here.
+    fn check_name(&self, name: &str) -> PortResult<()> {
+        if self.plan.names_under(&self.plan.prefix).iter().any(|known| known == name) {
+            return Ok(());
+        }
+        Err(PortError::Denied(format!(
+            "{name:?} is none of the {} unseal keys nor the root token under prefix {:?}",
+            self.plan.shares, self.plan.prefix
+        )))
+    }
+
     /// The Secret as it is; empty when it does not exist, as on a rebuilt cluster.
     async fn present(&self) -> PortResult<SecretData> {
         match self.objects.secret(&self.plan.secret).await {
@@ -52,6 +63,7 @@ impl KeyStore for SecretKeyStore {
     }
 
     async fn read(&self, name: &str) -> PortResult<Zeroizing<Vec<u8>>> {
+        self.check_name(name)?;
         let data = self
             .objects
             .secret(&self.plan.secret)
@@ -69,12 +81,7 @@ impl KeyStore for SecretKeyStore {
     }
 
     async fn put(&self, name: &str, value: Zeroizing<Vec<u8>>) -> PortResult<()> {
-        if !self.plan.names_under(&self.plan.prefix).iter().any(|known| known == name) {
-            return Err(PortError::Denied(format!(
-                "{name:?} is none of the {} unseal keys nor the root token under prefix {:?}",
-                self.plan.shares, self.plan.prefix
-            )));
-        }
+        self.check_name(name)?;
         self.objects
             .check_writable(&self.plan.secret)
             .await

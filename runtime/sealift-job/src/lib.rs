@@ -13,6 +13,7 @@ pub mod keys;
 mod maintenance;
 pub mod objects;
 mod observers;
+mod opening;
 pub mod reader;
 pub mod report;
 pub mod secrets;

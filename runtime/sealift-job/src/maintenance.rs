@@ -4,14 +4,20 @@
 //! takes the snapshot back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sealift_core::plan::Plan;
-use sealift_repository::{Repository, RepositoryLock};
+use sealift_repository::{LockError, Repository, RepositoryLock};
 
 use crate::chain_of_causes;
 use crate::report::Maintenance;
 use crate::session::Surroundings;
+
+/// How long the end of other backups is waited for: longer than most backups of a Vault take.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// A file lock tells nobody when it is released.
+const LOCK_POLL: Duration = Duration::from_millis(250);
 
 /// Applies the plan's retention, then checks, then counts.
 pub(crate) async fn run(
@@ -20,19 +26,18 @@ pub(crate) async fn run(
     around: &Surroundings,
 ) -> Maintenance {
     let repository = Arc::clone(repository);
-    let folder = around.lock_dir.clone();
-    let location = plan.repository.location.clone();
-    let holder = plan.session.name.clone();
     let retention = plan.retention.clone();
+    let lock = match alone(plan, around).await {
+        Ok(lock) => lock,
+        Err(error) => {
+            return Maintenance {
+                retention_error: Some(chain_of_causes(&error)),
+                ..Maintenance::default()
+            };
+        }
+    };
     let done = tokio::task::spawn_blocking(move || {
         let mut maintenance = Maintenance::default();
-        let lock = match RepositoryLock::exclusive(&folder, &location, &holder) {
-            Ok(lock) => lock,
-            Err(error) => {
-                maintenance.retention_error = Some(chain_of_causes(&error));
-                return maintenance;
-            }
-        };
         if let Some(retention) = &retention {
             match repository.forget(retention, Timestamp::now()) {
                 Ok(report) => maintenance.retention = Some(report),
@@ -64,6 +69,24 @@ pub(crate) async fn run(
         retention_error: Some(format!("the maintenance was interrupted: {error}")),
         ..Maintenance::default()
     })
+}
+
+/// The repository alone. Another backup may still be running, which is no fault of this one: it
+/// is waited for, but not longer than the session may take.
+async fn alone(plan: &Plan, around: &Surroundings) -> Result<RepositoryLock, LockError> {
+    let location = &plan.repository.location;
+    let wait = Duration::from_secs(plan.timeout_seconds).min(LONGEST_WAIT);
+    let end = tokio::time::Instant::now() + wait;
+    loop {
+        match RepositoryLock::exclusive(&around.lock_dir, location, &plan.session.name) {
+            Err(LockError::Held { .. })
+                if tokio::time::Instant::now() < end && !around.cancel.is_cancelled() =>
+            {
+                tokio::time::sleep(LOCK_POLL).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// What failed, in one sentence.

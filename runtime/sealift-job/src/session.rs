@@ -15,8 +15,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sealift_core::plan::{Direction, Plan, SnapshotSelection, StagePlan};
 use sealift_host::ports::{Events, Ports};
-use sealift_host::{Chain, ChainFailure, Host, Stage};
-use sealift_repository::{LockError, Repository, RepositoryLock, SnapshotInfo};
+use sealift_host::{ArtifactRecord, Chain, ChainFailure, Host, Stage};
+use sealift_repository::{ErrorClass, LockError, Repository, SnapshotInfo};
 use tokio_util::sync::CancellationToken;
 
 use crate::components::{ComponentError, Components};
@@ -26,9 +26,10 @@ use crate::keys::SecretKeyStore;
 use crate::maintenance;
 use crate::objects::Objects;
 use crate::observers;
+use crate::opening;
 use crate::reader::SelectedSnapshot;
 use crate::report::{Maintenance, Outcome, SessionReport};
-use crate::storage::{self, StorageError};
+use crate::storage::StorageError;
 use crate::writer::{CommitError, SnapshotSlot};
 
 /// What a session needs besides its plan.
@@ -107,9 +108,9 @@ pub enum SessionError {
     /// The snapshot is safe.
     #[error("the snapshot is safe, but {0}")]
     Maintenance(String),
-    /// Interrupted from outside.
-    #[error("the session was interrupted")]
-    Cancelled,
+    /// Interrupted from outside; the stage that was at work may have had something to say.
+    #[error("the session was interrupted{}", .0.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default())]
+    Cancelled(Option<Box<ChainFailure>>),
     /// A thread of the repository died.
     #[error("the repository's work was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
@@ -134,9 +135,9 @@ pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> Sessi
     };
     match execute(&mut report, around).await {
         Ok(()) => report.outcome = Outcome::Succeeded,
-        Err(SessionError::Cancelled) => {
+        Err(error @ SessionError::Cancelled(_)) => {
             report.outcome = Outcome::Cancelled;
-            report.failure = Some(SessionError::Cancelled);
+            report.failure = Some(error);
         }
         Err(error @ SessionError::Maintenance(_)) => {
             report.outcome = Outcome::MaintenanceFailed;
@@ -153,7 +154,7 @@ pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> Sessi
 async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<(), SessionError> {
     let plan = report.plan.clone();
     let stages = load(&plan.stages, around)?;
-    let opened = open(&plan, around).await?;
+    let opened = opening::open(&plan, around).await?;
     let repository = Arc::new(opened.repository);
     report.repository_created = opened.created;
     if opened.resumed_packs > 0 {
@@ -173,8 +174,11 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
             ));
             ports.repository_writer = Some(Arc::clone(&slot) as _);
             run_chain(report, stages, ports, around).await?;
-            let committed =
-                slot.commit().await.map_err(|error| SessionError::Commit(Box::new(error)))?;
+            if around.cancel.is_cancelled() {
+                return Err(SessionError::Cancelled(None));
+            }
+            let handed_over = handed_over(report);
+            let committed = slot.commit(&handed_over).await.map_err(commit_error)?;
             report.committed = Some(committed);
             drop(lock);
             report.maintenance = maintenance::run(&plan, &repository, around).await;
@@ -212,11 +216,32 @@ async fn run_chain(
         .await;
     report.stages = outcome.stages;
     report.artifacts = outcome.artifacts;
-    // Interrupted by a person: what the stages say of it is a consequence.
-    if around.cancel.is_cancelled() {
-        return Err(SessionError::Cancelled);
+    match outcome.failure {
+        None => Ok(()),
+        // Interrupted by a person. What the stage says is kept: a Vault may have been replaced.
+        Some(failure) if around.cancel.is_cancelled() => {
+            Err(SessionError::Cancelled(Some(Box::new(failure))))
+        }
+        Some(failure) => Err(SessionError::Chain(Box::new(failure))),
     }
-    outcome.failure.map_or(Ok(()), |failure| Err(SessionError::Chain(Box::new(failure))))
+}
+
+/// What was handed to the sink: the artifacts of the stage before it.
+fn handed_over(report: &SessionReport) -> Vec<ArtifactRecord> {
+    let mut stages = report.plan.stages.iter().rev().skip(1);
+    let before_sink = stages.next().map(|stage| stage.name.as_str());
+    let artifacts = report.artifacts.iter();
+    artifacts.filter(|artifact| Some(artifact.stage.as_str()) == before_sink).cloned().collect()
+}
+
+/// A commit that was interrupted before the snapshot was released is an interruption.
+fn commit_error(error: CommitError) -> SessionError {
+    match &error {
+        CommitError::Commit(source) if source.class() == ErrorClass::Cancelled => {
+            SessionError::Cancelled(None)
+        }
+        _ => SessionError::Commit(Box::new(error)),
+    }
 }
 
 /// Loads the components of these stages.
@@ -245,57 +270,6 @@ pub(crate) fn load(
         .collect()
 }
 
-/// A repository that is ready for a chain.
-struct Opened {
-    repository: Repository,
-    created: bool,
-    resumed_packs: u64,
-    lock: RepositoryLock,
-}
-
-/// Opens the plan's repository and locks it against maintenance by other runs on this machine.
-///
-/// A backup makes the repository where there is none, and puts what an earlier, broken-off
-/// backup uploaded back into the index. Both need the repository alone; while another backup
-/// runs they are not needed, since that one has done them.
-async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError> {
-    let secrets = storage::read_secrets(&plan.repository, &*around.objects)
-        .await
-        .map_err(|error| SessionError::Storage(Box::new(error)))?;
-    let mut options = storage::options(&around.cancel);
-    let backup = matches!(plan.direction, Direction::Backup(_));
-    let (owned, folder) = (plan.clone(), around.lock_dir.clone());
-    spawn(move || {
-        let plan = owned;
-        let location = &plan.repository.location;
-        let holder = &plan.session.name;
-        let failed = |source| repository_error(&plan, source);
-        let mut resumed_packs = 0;
-        let alone = backup
-            .then(|| RepositoryLock::exclusive(&folder, location, holder))
-            .and_then(Result::ok);
-        options.alone = alone.is_some();
-        let (repository, created) = if backup {
-            Repository::open_or_init(location, &secrets, options).map_err(failed)?
-        } else {
-            (Repository::open(location, &secrets, options).map_err(failed)?, false)
-        };
-        if alone.is_some() && !created {
-            resumed_packs = repository.resume().map_err(failed)?.packs;
-        }
-        drop(alone);
-        let lock = RepositoryLock::shared(&folder, location, holder).map_err(|source| {
-            SessionError::Locked {
-                namespace: plan.repository.reference.namespace.clone(),
-                name: plan.repository.reference.name.clone(),
-                source,
-            }
-        })?;
-        Ok(Opened { repository, created, resumed_packs, lock })
-    })
-    .await?
-}
-
 async fn select(
     plan: &Plan,
     selection: &SnapshotSelection,
@@ -310,15 +284,7 @@ async fn select(
     })
 }
 
-fn repository_error(plan: &Plan, source: sealift_repository::Error) -> SessionError {
-    SessionError::Repository {
-        namespace: plan.repository.reference.namespace.clone(),
-        name: plan.repository.reference.name.clone(),
-        source: Box::new(source),
-    }
-}
-
-async fn spawn<T: Send + 'static>(
+pub(crate) async fn spawn<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, SessionError> {
     tokio::task::spawn_blocking(call).await.map_err(SessionError::Interrupted)

@@ -58,12 +58,35 @@ pub(crate) fn plan_of(
     let known = Known { components, refusals: RefCell::default() };
     let input =
         PlanInput { objects, invoker, session: &session, components: &known, options: &options };
-    planner::plan(&input).map_err(|error| {
+    let plan = planner::plan(&input).map_err(|error| {
         let mut failure = problems(objects, &error);
         // Why a component is refused says more than that it cannot be used.
         failure.lines.extend(known.refusals.take());
         failure
-    })
+    })?;
+    check_components(&plan, components)?;
+    Ok(plan)
+}
+
+/// Whether every component can be started with what it was granted. The host asks again when it
+/// starts them; here nothing has been touched yet.
+fn check_components(plan: &Plan, components: &LocalComponents) -> Result<(), Failure> {
+    let mut failure = Failure::new(Exit::Invalid, "");
+    for stage in plan.stages.iter().chain(&plan.observers) {
+        let inspected = components
+            .inspect(&stage.component.reference)
+            .map_err(|error| Failure::of(Exit::Invalid, &error))?;
+        let checks =
+            [inspected.check_grants(&stage.grants), inspected.check_parameters(&stage.parameters)];
+        for error in checks.into_iter().filter_map(Result::err) {
+            failure.lines.push(format!(
+                "Function {}: {}",
+                stage.function,
+                sealift_job::chain_of_causes(&error)
+            ));
+        }
+    }
+    if failure.lines.iter().all(String::is_empty) { Ok(()) } else { Err(failure) }
 }
 
 /// Checks the objects of the user on their own, also those that no invoker leads to.
@@ -167,14 +190,13 @@ impl PlanComponents for Known<'_> {
     }
 }
 
-/// The folder of this machine's locks: told, else below the user's runtime folder, else below
-/// the user's home, else below the folder for temporary files.
+/// The folder of this machine's locks: told, else below the user's home, else below the folder
+/// for temporary files. It must not depend on how the process was started: a login session and
+/// cron have the same home, but not the same `XDG_RUNTIME_DIR`.
 pub(crate) fn lock_dir(args: &LockArgs) -> PathBuf {
-    let below = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
     args.lock_dir.clone().unwrap_or_else(|| {
-        below("XDG_RUNTIME_DIR")
-            .or_else(|| below("HOME").map(|home| home.join(".local/state")))
-            .unwrap_or_else(std::env::temp_dir)
+        std::env::var_os("HOME")
+            .map_or_else(std::env::temp_dir, |home| PathBuf::from(home).join(".local/state"))
             .join("sealift/locks")
     })
 }

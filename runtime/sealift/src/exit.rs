@@ -66,7 +66,7 @@ impl Exit {
             }
             SessionError::Locked { .. } => Self::Locked,
             SessionError::Storage(_) | SessionError::Component { .. } => Self::Invalid,
-            SessionError::Cancelled => Self::Interrupted,
+            SessionError::Cancelled(_) => Self::Interrupted,
             SessionError::Maintenance(_) => Self::Maintenance,
             SessionError::Chain(_) | SessionError::Commit(_) | SessionError::Interrupted(_) => {
                 Self::Failed
