@@ -71,13 +71,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
     );
     if built && ready {
-        let long = Some("about 10 min, and as long again with empty caches");
-        let mut programs = Count::default();
-        check(&mut steps, &mut count, "Test programs", long, || {
-            programs = test_programs(&workspace, arguments)?;
-            Ok(())
-        });
-        count.add(&programs);
+        steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
+        match test_programs(&workspace, arguments) {
+            Ok(programs) => {
+                steps.done(&format!("{} passed, {} failed", programs.passed, programs.failed));
+                count.add(&programs);
+            }
+            Err(error) => failed(&mut count, &steps, "Test programs", &error),
+        }
     }
     if built && ready && !filtered {
         let long = Some("about 30 s");
@@ -116,13 +117,17 @@ fn check(
             true
         }
         Err(error) => {
-            talk::quote(&format!("{error:#}"));
-            steps.done("FAILED");
-            count.failed += 1;
-            count.names.push(name.to_owned());
+            failed(count, steps, name, &error);
             false
         }
     }
+}
+
+fn failed(count: &mut Count, steps: &Steps, name: &str, error: &anyhow::Error) {
+    talk::quote(&format!("{error:#}"));
+    steps.done("FAILED");
+    count.failed += 1;
+    count.names.push(name.to_owned());
 }
 
 /// Builds and runs every test program of the workspace, printing what they print.
