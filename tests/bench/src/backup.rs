@@ -167,13 +167,21 @@ impl EngineRoom {
                 limits: Limits::default(),
             })
             .collect();
+        let before_sink =
+            functions.iter().rev().nth(1).map(|function| function.descriptor().name.clone());
         let chain = Chain { stages, ports, cancel: CancellationToken::new(), deadline: None };
         self.runtime.block_on(async {
             let outcome = self.host.run_chain(chain).await;
             if let Some(failure) = &outcome.failure {
                 bail!("the chain failed: {failure}");
             }
-            let committed = slot.commit().await.context("the snapshot was refused")?;
+            let handed_over: Vec<_> = outcome
+                .artifacts
+                .iter()
+                .filter(|artifact| Some(&artifact.stage) == before_sink.as_ref())
+                .cloned()
+                .collect();
+            let committed = slot.commit(&handed_over).await.context("the snapshot was refused")?;
             Ok(Done { outcome, committed })
         })
     }
