@@ -29,11 +29,22 @@ impl Patience {
         self.limit
     }
 
-    /// Waits for the next attempt; false = no patience left.
+    /// Waits for the next attempt, and longer every time; false = no patience left.
     ///
     /// # Errors
     /// The session was cancelled.
     pub fn again(&mut self) -> Result<bool> {
+        let more = self.again_soon()?;
+        self.pause = (self.pause * 2).min(Duration::from_secs(5));
+        Ok(more)
+    }
+
+    /// As [`again`](Self::again), but not longer than before: half a second, if always this is
+    /// called. For what lasts only a few seconds and must not be missed.
+    ///
+    /// # Errors
+    /// The session was cancelled.
+    pub fn again_soon(&mut self) -> Result<bool> {
         if session::cancelled() {
             return Err(Error::Cancelled("cancelled while waiting for Vault".to_owned()));
         }
@@ -42,7 +53,6 @@ impl Patience {
             return Ok(false);
         }
         sleep(self.pause.min(left));
-        self.pause = (self.pause * 2).min(Duration::from_secs(5));
         Ok(true)
     }
 }

@@ -1,23 +1,21 @@
 //! Waits until Vault has really applied a snapshot it accepted.
 //!
 //! Vault answers first and applies afterwards, for at least five seconds, during which its
-//! leader answers nothing. *What counts*: the log's index has gone beyond both what it was
-//! before and the snapshot's (Vault continues it there), and the leader serves requests, seen
-//! twice so that nothing is concluded from the moment before it starts. *What also counts*, with
-//! `force`: Vault is sealed, as it is when the snapshot has other unseal keys. Seen on Vault
-//! 1.21.1; a node that fails to apply a snapshot seals itself too.
+//! leader answers nothing. *What counts*: Vault was seen not to serve, then the log's index has
+//! gone beyond both what it was before and the snapshot's (Vault continues it there), and the
+//! leader serves requests, seen twice. An index alone proves nothing: any write moves it, and
+//! whatever stands before Vault may have answered for it. *What also counts*, with `force`:
+//! Vault is sealed, as it is when the snapshot has other unseal keys. A node that fails to apply
+//! a snapshot seals itself too, and from outside both look the same (Vault 1.21.1: the whole of
+//! `sys/seal-status`, even the number of shares, stays that of the former data until Vault is
+//! unsealed or restarted); who reads [`Applied::Sealed`] must keep the former keys.
 
 use std::time::Duration;
 
-use sealift_function::{Error, Result, http};
-use serde::Deserialize;
-use vault_client::{Condition, Patience, health, leader, url};
+use sealift_function::{Error, Result};
+use vault_client::Patience;
 
-/// Longer than a health check: the leader does not answer while it applies a snapshot.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Most bytes of an answer.
-const ANSWER: usize = 16 * 1024;
+use crate::look::{Seen, look};
 
 /// How often in a row something must be seen.
 const CONFIRMATIONS: u32 = 2;
@@ -27,19 +25,9 @@ const CONFIRMATIONS: u32 = 2;
 pub(crate) enum Applied {
     /// Vault runs with the restored data.
     Running,
-    /// Vault has the data and waits for the unseal keys of the snapshot.
+    /// Vault is sealed: it waits for the unseal keys of the snapshot, or failed to apply it and
+    /// waits for its former ones.
     Sealed,
-}
-
-/// One look at Vault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Seen {
-    /// No answer, or not one to conclude from.
-    Nothing(String),
-    /// Sealed, and will not unseal by itself.
-    Sealed,
-    /// The leader serves requests; how far its log is.
-    Serving { index: Option<u64> },
 }
 
 /// Watches a Vault after a restore.
@@ -48,6 +36,8 @@ pub(crate) struct Watch {
     before: Option<u64>,
     snapshot: u64,
     force: bool,
+    /// Whether Vault was seen not to serve, as it does not while it applies a snapshot.
+    paused: bool,
     /// What was concluded last, and how often in a row.
     concluded: Option<(Applied, u32)>,
 }
@@ -55,19 +45,21 @@ pub(crate) struct Watch {
 impl Watch {
     /// `before` is the log's index before the restore, `snapshot` that of the snapshot.
     pub(crate) fn new(before: Option<u64>, snapshot: u64, force: bool) -> Self {
-        Self { before, snapshot, force, concluded: None }
+        Self { before, snapshot, force, paused: false, concluded: None }
     }
 
     /// Waits for that long.
     pub(crate) fn wait(mut self, limit: Duration) -> Result<Applied> {
         let mut patience = Patience::of(limit);
-        self.attempt(look, || patience.again(), limit)
+        // The pause of Vault is short: until it was seen, there are no long ones here.
+        let again = |paused| if paused { patience.again() } else { patience.again_soon() };
+        self.attempt(look, again, limit)
     }
 
     fn attempt(
         &mut self,
         mut look: impl FnMut() -> Seen,
-        mut again: impl FnMut() -> Result<bool>,
+        mut again: impl FnMut(bool) -> Result<bool>,
         limit: Duration,
     ) -> Result<Applied> {
         loop {
@@ -75,7 +67,7 @@ impl Watch {
             if let Some(applied) = self.judge(&seen) {
                 return self.accept(applied);
             }
-            if !again()? {
+            if !again(self.paused)? {
                 return Err(self.gave_up(&seen, limit));
             }
         }
@@ -83,10 +75,13 @@ impl Watch {
 
     /// Concludes, if it is certain enough.
     fn judge(&mut self, seen: &Seen) -> Option<Applied> {
+        self.paused |= !matches!(seen, Seen::Serving { late: false, .. });
         let now = match seen {
             Seen::Nothing(_) => None,
             Seen::Sealed => Some(Applied::Sealed),
-            Seen::Serving { index } => self.went_on(*index).then_some(Applied::Running),
+            Seen::Serving { index, .. } => {
+                (self.paused && self.went_on(*index)).then_some(Applied::Running)
+            }
         };
         let times = match (self.concluded, now) {
             (Some((last, times)), Some(now)) if last == now => times + 1,
@@ -119,68 +114,19 @@ impl Watch {
         let last = match seen {
             Seen::Nothing(what) => what.clone(),
             Seen::Sealed => "it is sealed".to_owned(),
-            Seen::Serving { .. } => "it serves requests, but not yet with the snapshot".to_owned(),
-        };
-        let keys = if self.force {
-            "; the unseal keys in their store are still the former ones, those of the snapshot \
-             are in the repository"
-        } else {
-            ""
+            Seen::Serving { .. } if self.paused => {
+                "it serves requests, but not yet with the snapshot".to_owned()
+            }
+            Seen::Serving { .. } => "it serves requests and never paused, as it does to apply a \
+                                     snapshot; look into its log, and whether a proxy before it \
+                                     keeps the snapshot"
+                .to_owned(),
         };
         Error::ExternalFailed(format!(
-            "Vault accepted the snapshot, but was not seen to have applied it after {} s \
-             (waitTimeout): {last}{keys}",
+            "Vault was not seen to have applied the snapshot after {} s (waitTimeout): {last}",
             limit.as_secs()
         ))
     }
-}
-
-fn look() -> Seen {
-    match health() {
-        Err(error) => Seen::Nothing(error.to_string()),
-        Ok(health) => match health.condition {
-            Condition::Sealed if unseals_itself() => {
-                Seen::Nothing("it is sealed and should unseal itself".to_owned())
-            }
-            Condition::Sealed => Seen::Sealed,
-            condition if condition.is_ready() => serving(),
-            condition => Seen::Nothing(format!("it is {condition}")),
-        },
-    }
-}
-
-/// A standby answers for itself while the leader is busy; a request that it must hand on to the
-/// leader tells whether that one serves. What it answers does not matter, not even that the
-/// token may not ask.
-fn serving() -> Seen {
-    match http::get(&url("/v1/sys/storage/raft/configuration")).timeout(TIMEOUT).send() {
-        // The user granted less than the catalogue: the index must do.
-        Err(Error::Denied(_)) => {}
-        Err(error) => return Seen::Nothing(error.to_string()),
-        Ok(answer) if answer.status() >= 500 => {
-            return Seen::Nothing(format!("it answers requests with {}", answer.status()));
-        }
-        Ok(_) => {}
-    }
-    match leader() {
-        Ok(leader) => Seen::Serving { index: leader.committed_index },
-        Err(error) => Seen::Nothing(error.to_string()),
-    }
-}
-
-#[derive(Deserialize)]
-struct SealStatus {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-/// Whether a key management service unseals this Vault.
-fn unseals_itself() -> bool {
-    let Ok(answer) = http::get(&url("/v1/sys/seal-status")).timeout(TIMEOUT).send() else {
-        return false;
-    };
-    serde_json::from_str::<SealStatus>(&answer.into_excerpt(ANSWER))
-        .is_ok_and(|status| status.kind != "shamir")
 }
 
 #[cfg(test)]
@@ -199,7 +145,7 @@ mod tests {
                     count += 1;
                     looks.next().unwrap()
                 },
-                || {
+                |_| {
                     left -= 1;
                     Ok(left > 0)
                 },
@@ -209,7 +155,11 @@ mod tests {
     }
 
     fn at(index: u64) -> Seen {
-        Seen::Serving { index: Some(index) }
+        Seen::Serving { index: Some(index), late: false }
+    }
+
+    fn late(index: u64) -> Seen {
+        Seen::Serving { index: Some(index), late: true }
     }
 
     fn nothing() -> Seen {
@@ -236,6 +186,7 @@ mod tests {
     #[test]
     fn an_index_behind_the_snapshot_s_is_not_the_end() {
         let mut watch = Watch::new(Some(10), 2538, false);
+        assert_eq!(watch.judge(&nothing()), None);
         assert_eq!([watch.judge(&at(20)), watch.judge(&at(20))], [None, None]);
         assert_eq!(
             [watch.judge(&at(2540)), watch.judge(&at(2540))],
@@ -245,16 +196,46 @@ mod tests {
 
     #[test]
     fn what_was_seen_last_is_said_when_patience_ends() {
-        let error = run(false, vec![at(2739), nothing()]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Vault accepted the snapshot, but was not seen to have applied it after 300 s \
-             (waitTimeout): no answer in time"
-        );
-        let error = run(true, vec![at(2739)]).unwrap_err();
-        assert!(
-            error.to_string().ends_with("those of the snapshot are in the repository"),
-            "{error}"
-        );
+        for (looks, last) in [
+            (vec![at(2739), nothing()], "no answer in time"),
+            (vec![nothing(), Seen::Sealed], "it is sealed"),
+            (vec![nothing(), at(2739)], "it serves requests, but not yet with the snapshot"),
+        ] {
+            assert_eq!(
+                run(false, looks).unwrap_err().to_string(),
+                format!(
+                    "Vault was not seen to have applied the snapshot after 300 s (waitTimeout): \
+                     {last}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn other_writes_do_not_pass_for_a_snapshot_that_never_reached_vault() {
+        // An older snapshot; the log goes on by itself.
+        let error = run(false, (2740..2760).map(at).collect()).unwrap_err();
+        assert!(error.to_string().contains("it serves requests and never paused"), "{error}");
+        let error = run(true, (2740..2760).map(at).collect()).unwrap_err();
+        assert!(error.to_string().contains("it serves requests and never paused"), "{error}");
+    }
+
+    #[test]
+    fn a_pause_that_only_delayed_an_answer_was_a_pause() {
+        let looks = vec![at(2739), late(2746), at(2746)];
+        assert_eq!(run(false, looks).unwrap(), (Applied::Running, 3));
+    }
+
+    #[test]
+    fn looks_follow_each_other_soon_until_the_pause_was_seen() {
+        let mut watch = Watch::new(Some(2739), 2538, false);
+        let mut looks = [at(2741), at(2742), nothing(), at(2747), at(2747)].into_iter();
+        let mut paused = Vec::new();
+        let again = |seen| {
+            paused.push(seen);
+            Ok(true)
+        };
+        watch.attempt(|| looks.next().unwrap(), again, Duration::from_secs(300)).unwrap();
+        assert_eq!(paused, [false, false, true, true]);
     }
 }

@@ -46,14 +46,11 @@ impl Keys {
         self.mapping.as_ref().map_or(Ok(()), Mapping::check_complete)
     }
 
-    /// Writes the keys, now that Vault has the snapshot they belong to.
+    /// Writes the keys, now that Vault has, or may have, the snapshot they belong to.
     pub(crate) fn commit(self, applied: Applied) -> Result<()> {
         if self.mapping.is_some() {
             progress::phase("writing the unseal keys");
-            keys::commit().context(
-                "Vault has the snapshot now, but the unseal keys that belong to it could not be \
-                 written to their store; take them from the repository's snapshot",
-            )?;
+            keys::commit().context("the unseal keys could not be written to their store")?;
         }
         if applied == Applied::Sealed {
             progress::warn(&sealed(&self.names, session::fact("keys.threshold").as_deref()));
@@ -64,28 +61,30 @@ impl Keys {
     }
 }
 
-/// What a person must do when Vault waits for the keys of the snapshot.
+/// What a person must do with a sealed Vault. Both keys are named: whether the snapshot was
+/// applied cannot be seen before Vault is unsealed.
 fn sealed(names: &[String], threshold: Option<&str>) -> String {
     let shares: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !name.ends_with("root-token")).collect();
-    let which = match (shares.is_empty(), threshold) {
-        (true, _) => "the unseal keys of the Vault that was backed up".to_owned(),
-        (false, Some(threshold)) => format!(
-            "{threshold} of the keys {}, which are now in the store the AppBinding names",
-            shares.join(", ")
-        ),
-        (false, None) => {
+    let (which, former) = if shares.is_empty() {
+        ("the unseal keys of the Vault that was backed up".to_owned(), "in its store")
+    } else {
+        let count = threshold.map(|threshold| format!("{threshold} of ")).unwrap_or_default();
+        (
             format!(
-                "the keys {}, which are now in the store the AppBinding names",
+                "{count}the keys {} of the snapshot, which were written to their store",
                 shares.join(", ")
-            )
-        }
+            ),
+            "in the Secret they were in, or beside it as .replaced",
+        )
     };
     format!(
-        "Vault has the snapshot and is sealed, as every node of it, because the snapshot has \
-         other unseal keys: unseal it with {which}. If it refuses them, restart its pods first: \
-         until then it expects as many keys as before. The token in the backup token Secret \
-         belonged to the former data: issue a new one"
+        "Vault is sealed, as it is after a snapshot with other unseal keys, but also after it \
+         failed to apply one; its log says which. If it applied the snapshot, unseal every node \
+         with {which}; if it refuses them, restart its pods first: until then it expects as many \
+         keys as before. If it failed, unseal it with the former keys, which are kept {former}, \
+         and restore again. Once the snapshot is applied, the token in the backup token Secret \
+         is void: issue a new one"
     )
 }
 
@@ -98,9 +97,18 @@ mod tests {
         let names = ["v-root-token", "v-unseal-key-0", "v-unseal-key-1"].map(str::to_owned);
         let text = sealed(&names, Some("2"));
         assert!(
-            text.contains("with 2 of the keys v-unseal-key-0, v-unseal-key-1, which"),
+            text.contains("with 2 of the keys v-unseal-key-0, v-unseal-key-1 of the snapshot"),
             "{text}"
         );
         assert!(sealed(&[], None).contains("keys of the Vault that was backed up"));
+    }
+
+    #[test]
+    fn a_sealed_vault_is_not_said_to_have_the_snapshot() {
+        let names = ["v-root-token", "v-unseal-key-0"].map(str::to_owned);
+        for text in [sealed(&names, Some("1")), sealed(&[], None)] {
+            assert!(text.contains("but also after it failed to apply one"), "{text}");
+            assert!(text.contains("with the former keys, which are kept in"), "{text}");
+        }
     }
 }

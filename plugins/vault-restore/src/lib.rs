@@ -5,12 +5,16 @@
 //! verifying it; on a defect Vault never gets its end → wait until Vault has really applied it →
 //! write the keys.
 //! *Guarantees*: everything that can be checked is checked before Vault is changed; a damaged
-//! snapshot changes nothing; success means that Vault was seen with the restored data, or
-//! sealed and waiting for the keys of the snapshot.
-//! *Caveat*: with `force` the keys in their store are replaced; the host keeps the former ones.
+//! snapshot changes nothing; success means that Vault was seen to pause and then with the
+//! restored data, or, with `force`, that it is sealed; an error after Vault accepted the
+//! snapshot says so.
+//! *Caveat*: with `force` the keys in their store are replaced; the host keeps the former ones,
+//! and they may still be the right ones: a Vault that failed to apply a snapshot is sealed too.
 
+mod acceptance;
 mod applied;
 mod keys;
+mod look;
 mod names;
 mod parameters;
 mod preflight;
@@ -18,6 +22,7 @@ mod submit;
 
 use sealift_function::{Artifact, Error, Header, Result, Sink, Upstream, export, progress};
 
+use acceptance::Acceptance;
 use applied::{Applied, Watch};
 use keys::Keys;
 pub use parameters::{Parameters, UnsealKeys};
@@ -33,36 +38,43 @@ impl Sink for VaultRestore {
     type Parameters = Parameters;
 
     fn run(parameters: Parameters, upstream: Upstream) -> Result<()> {
-        let mut keys = Keys::new(&parameters)?;
-        let mut restored = None;
-        for artifact in upstream {
-            let Artifact { header, body } = artifact?;
-            if header.name == SNAPSHOT && restored.is_none() {
-                keys.check_complete()?;
-                restored = Some(restore(&parameters, &header, body)?);
-            } else if restored.is_some() && parameters.writes_keys() {
-                return Err(Error::InvalidState(format!(
-                    "{} came after {SNAPSHOT}; keys must come before it, so that they are \
-                     checked before Vault is changed",
-                    header.name
-                )));
-            } else {
-                keys.take(&header.name, body)?;
-            }
-        }
-        let applied = restored.ok_or_else(|| {
-            Error::DataLossRisk(format!(
-                "there is no {SNAPSHOT} in this snapshot, so nothing was restored"
-            ))
-        })?;
-        keys.commit(applied)
+        let mut acceptance = Acceptance::new(&parameters);
+        let result = run(&parameters, upstream, &mut acceptance);
+        acceptance.explain(result)
     }
+}
+
+fn run(parameters: &Parameters, upstream: Upstream, acceptance: &mut Acceptance) -> Result<()> {
+    let mut keys = Keys::new(parameters)?;
+    let mut restored = None;
+    for artifact in upstream {
+        let Artifact { header, body } = artifact?;
+        if header.name == SNAPSHOT && restored.is_none() {
+            keys.check_complete()?;
+            restored = Some(restore(parameters, &header, body, acceptance)?);
+        } else if restored.is_some() && parameters.writes_keys() {
+            return Err(Error::InvalidState(format!(
+                "{} came after {SNAPSHOT}; keys must come before it, so that they are checked \
+                 before Vault is changed",
+                header.name
+            )));
+        } else {
+            keys.take(&header.name, body)?;
+        }
+    }
+    let applied = restored.ok_or_else(|| {
+        Error::DataLossRisk(format!(
+            "there is no {SNAPSHOT} in this snapshot, so nothing was restored"
+        ))
+    })?;
+    keys.commit(applied)
 }
 
 fn restore(
     parameters: &Parameters,
     header: &Header,
     body: sealift_function::Body,
+    acceptance: &mut Acceptance,
 ) -> Result<Applied> {
     let limit = parameters.patience();
     progress::phase("waiting for Vault");
@@ -73,7 +85,7 @@ fn restore(
     if let Some(size) = header.size {
         progress::total(size);
     }
-    let index = submit::send(parameters.force, header.size, body)?;
+    let index = submit::send(parameters.force, header.size, body, acceptance)?;
     progress::phase("waiting until Vault has applied the snapshot");
     Watch::new(before, index, parameters.force).wait(limit)
 }

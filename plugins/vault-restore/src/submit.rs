@@ -7,6 +7,7 @@ use sealift_function::{Body, Error, Result, http, progress};
 use vault_archive::{HoldBack, Meta, TarSink, Trailer, verify};
 use vault_client::{Refusal, refusal, url};
 
+use crate::acceptance::Acceptance;
 use crate::preflight::{path, policy};
 
 /// Vault answers when it has written the snapshot to its disk and read it again.
@@ -19,8 +20,13 @@ const REFUSAL: usize = 16 * 1024;
 const BUFFER: usize = HoldBack::<(), ()>::HELD / 2;
 
 /// Sends the snapshot; `Ok` = it is undamaged and Vault accepted it. Vault applies it afterwards.
-/// Returns the index of the last log entry in it.
-pub(crate) fn send(force: bool, size: Option<u64>, body: Body) -> Result<u64> {
+/// Returns the index of the last log entry in it. `acceptance` knows how far it went when it fails.
+pub(crate) fn send(
+    force: bool,
+    size: Option<u64>,
+    body: Body,
+    acceptance: &mut Acceptance,
+) -> Result<u64> {
     let upload = http::post(&url(&format!("/v1/{}", path(force))))
         .header("content-type", "application/gzip")
         .timeout(TIMEOUT)
@@ -29,15 +35,19 @@ pub(crate) fn send(force: bool, size: Option<u64>, body: Body) -> Result<u64> {
     let mut noted = Noted::default();
     let reader = BufReader::with_capacity(BUFFER, &mut held);
     let answer = match verify(reader, Trailer::EmptyMembers, &mut noted) {
-        Ok(_) => match held.release() {
-            Ok(upload) => upload.finish(),
-            Err((error, upload)) => upload.answer_or(error.into()),
-        }?,
+        Ok(_) => {
+            acceptance.sending_end();
+            match held.release() {
+                Ok(upload) => upload.finish(),
+                Err((error, upload)) => upload.answer_or(error.into()),
+            }?
+        }
         // Vault stops reading when it has the tar's end: a long filler is refused, and the
         // answer is there already. It may also have refused the whole.
         Err(error) if held.write_failed() => {
             let (body, upload) = held.withhold();
             let answer = upload.answer_or(error.into())?;
+            acceptance.answered(answer.is_success());
             body.0.discard()?;
             answer
         }
@@ -45,15 +55,12 @@ pub(crate) fn send(force: bool, size: Option<u64>, body: Body) -> Result<u64> {
             let (_, upload) = held.withhold();
             let defect = Error::from(defect);
             let accepted = upload.answer_or(defect.clone()).is_ok_and(|answer| answer.is_success());
+            acceptance.answered(accepted);
             // Vault acts on a snapshot only when it has its end, which it did not get.
-            let then = if accepted {
-                "Vault took the snapshot nevertheless"
-            } else {
-                "Vault was not changed"
-            };
-            return Err(defect.context(then));
+            return Err(if accepted { defect } else { defect.context("Vault was not changed") });
         }
     };
+    acceptance.answered(answer.is_success());
     if !answer.is_success() {
         let status = answer.status();
         return Err(refused(refusal(status, &answer.into_excerpt(REFUSAL)), force));

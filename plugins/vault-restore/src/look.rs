@@ -1,0 +1,122 @@
+//! One look at a Vault that is applying a snapshot. What follows from several is `applied`'s.
+//!
+//! An answer that cannot be understood is never a state: it is [`Seen::Nothing`].
+
+use std::time::Duration;
+
+use sealift_function::time::Deadline;
+use sealift_function::{Error, Result, http};
+use serde::Deserialize;
+use vault_client::{Condition, health, leader, url};
+
+/// Longer than a health check: the leader does not answer while it applies a snapshot.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A Vault that serves answers at once; one that applies a snapshot is silent for five seconds
+/// and more, and then answers what it was asked meanwhile.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Most bytes of an answer.
+const ANSWER: usize = 16 * 1024;
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// No answer, or not one to conclude from.
+    Nothing(String),
+    /// Sealed, and will not unseal by itself.
+    Sealed,
+    /// The leader serves requests.
+    Serving {
+        /// How far its log is.
+        index: Option<u64>,
+        /// Whether it kept the question waiting.
+        late: bool,
+    },
+}
+
+/// Looks once.
+pub(crate) fn look() -> Seen {
+    let late = Deadline::after(LATE);
+    match health() {
+        Err(error) => Seen::Nothing(error.to_string()),
+        Ok(health) => match health.condition {
+            Condition::Sealed => sealed(seal_status()),
+            condition if condition.is_ready() => serving(&late),
+            condition => Seen::Nothing(format!("it is {condition}")),
+        },
+    }
+}
+
+/// A standby answers for itself while the leader is busy; a request that it must hand on to the
+/// leader tells whether that one serves. What it answers does not matter, not even that the
+/// token may not ask.
+fn serving(late: &Deadline) -> Seen {
+    match http::get(&url("/v1/sys/storage/raft/configuration")).timeout(TIMEOUT).send() {
+        // The user granted less than the catalogue: the index must do.
+        Err(Error::Denied(_)) => {}
+        Err(error) => return Seen::Nothing(error.to_string()),
+        Ok(answer) if answer.status() >= 500 => {
+            return Seen::Nothing(format!("it answers requests with {}", answer.status()));
+        }
+        Ok(_) => {}
+    }
+    match leader() {
+        Ok(leader) => Seen::Serving { index: leader.committed_index, late: late.passed() },
+        Err(error) => Seen::Nothing(error.to_string()),
+    }
+}
+
+#[derive(Deserialize)]
+struct SealStatus {
+    #[serde(rename = "type")]
+    kind: String,
+    sealed: bool,
+}
+
+fn seal_status() -> Result<String> {
+    let answer = http::get(&url("/v1/sys/seal-status")).timeout(TIMEOUT).send()?;
+    Ok(answer.into_excerpt(ANSWER))
+}
+
+/// A Vault that says to be sealed: for good only if nothing else unseals it.
+fn sealed(status: Result<String>) -> Seen {
+    let nothing = |why: String| Seen::Nothing(format!("it is sealed; {why}"));
+    let status = match status {
+        Ok(body) => serde_json::from_str::<SealStatus>(&body),
+        Err(error) => return nothing(error.to_string()),
+    };
+    match status {
+        Ok(SealStatus { sealed: false, .. }) => nothing("somebody is unsealing it".to_owned()),
+        Ok(SealStatus { kind, .. }) if kind == "shamir" => Seen::Sealed,
+        Ok(SealStatus { kind, .. }) => nothing(format!("{kind} should unseal it")),
+        Err(error) => nothing(format!("the answer of sys/seal-status cannot be read: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_vault_s_own_word_makes_it_sealed_for_good() {
+        let shamir = r#"{"type":"shamir","initialized":true,"sealed":true,"t":3,"n":5}"#;
+        assert_eq!(sealed(Ok(shamir.to_owned())), Seen::Sealed);
+        for (status, why) in [
+            (Err(Error::retryable("no answer in time")), "no answer in time"),
+            (Err(Error::Denied("GET is not granted".to_owned())), "GET is not granted"),
+            (Ok(String::new()), "cannot be read"),
+            (Ok("<html>bad gateway".to_owned()), "cannot be read"),
+            (Ok(r#"{"errors":[]}"#.to_owned()), "cannot be read"),
+            (Ok(r#"{"type":"awskms","sealed":true}"#.to_owned()), "awskms should unseal it"),
+            (Ok(r#"{"type":"shamir","sealed":false}"#.to_owned()), "is unsealing it"),
+        ] {
+            let seen = sealed(status);
+            assert!(
+                matches!(&seen, Seen::Nothing(text)
+                    if text.starts_with("it is sealed; ") && text.contains(why)),
+                "{why}: {seen:?}"
+            );
+        }
+    }
+}
