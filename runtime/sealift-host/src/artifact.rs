@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::edge::{Attributes, EdgeWriter, Header, RUN_BYTES};
+use crate::edge::{Attributes, EdgeWriter, Header, RUN_BYTES, Run};
 use crate::error::FunctionError;
 
 /// Longest name of an artifact or an attribute: that of a file in a repository.
@@ -40,6 +40,7 @@ pub(crate) struct ArtifactWriter {
     written: u64,
     late: Attributes,
     digest: Option<(Sha256, String)>,
+    sealed: bool,
 }
 
 impl ArtifactWriter {
@@ -48,7 +49,8 @@ impl ArtifactWriter {
         check_name("artifact", &header.name)?;
         check_attributes(&header.attributes)?;
         edge.open(header.clone()).await?;
-        Ok(Self { edge: edge.clone(), header, written: 0, late: Vec::new(), digest: None })
+        let edge = edge.clone();
+        Ok(Self { edge, header, written: 0, late: Vec::new(), digest: None, sealed: false })
     }
 
     /// Its name.
@@ -59,6 +61,11 @@ impl ArtifactWriter {
     /// Bytes that went into the pipe.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Seals it: from now on it holds keys, and is handed on as they are, to its end.
+    pub(crate) fn seal(&mut self) {
+        self.sealed = true;
     }
 
     /// Writes bytes of any length; waits for room.
@@ -76,7 +83,7 @@ impl ArtifactWriter {
                 hasher.update(&run);
             }
             let length = run.len() as u64;
-            self.edge.run(run).await?;
+            self.edge.run(Run { bytes: run, sealed: self.sealed }).await?;
             self.written += length;
         }
         Ok(())
@@ -125,7 +132,7 @@ impl ArtifactWriter {
 
     /// Ends it, after everything that was promised of it holds.
     pub(crate) async fn finish(self, stage: &str) -> Result<ArtifactRecord, FunctionError> {
-        let Self { edge, header, written, late, digest } = self;
+        let Self { edge, header, written, late, digest, sealed: _ } = self;
         if let Some(size) = header.size.filter(|size| written != *size) {
             return Err(FunctionError::DataLossRisk(format!(
                 "artifact {} was declared with {size} bytes and got {written}",

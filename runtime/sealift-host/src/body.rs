@@ -3,24 +3,35 @@
 //! An artifact, a file of a repository, an HTTP answer and a key are all read through
 //! [`Body`], which watches over their sizes: with a declared size, less or more is an error, and
 //! an error is never followed by an end. Where the bytes go is not decided here.
+//!
+//! Keys are sealed: their bytes are handed on by [`Body::next`] and shown to a Function by
+//! [`Body::visible`] only if its grant says so. An artifact tells with its bytes that it is sealed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sealift_core::grants::KeyGrant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
-use crate::edge::{Attributes, EdgeReader, RUN_BYTES};
+use crate::edge::{Attributes, EdgeReader, RUN_BYTES, Run};
 use crate::error::FunctionError;
 use crate::ports::ByteReader;
+
+/// The line that allows a Function to see what is sealed.
+const READ: &str = "unsealKeys: read";
 
 /// Where the bytes of a body come from.
 #[async_trait]
 pub(crate) trait Source: Send {
     /// The next bytes, never empty and at most `max`; none = everything arrived.
     async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError>;
+    /// Whether anything that came so far is a key, so that all of it is treated as one.
+    fn is_sealed(&self) -> bool {
+        false
+    }
     /// What the producer set.
     async fn attributes(&mut self) -> Attributes {
         Vec::new()
@@ -33,7 +44,9 @@ pub(crate) struct Body {
     size: Option<u64>,
     taken: u64,
     state: State,
-    sealed: Option<&'static str>,
+    sees_keys: bool,
+    // Taken from the source and not yet handed on, because it turned out to be sealed.
+    held: Bytes,
     unread: Option<Unread>,
     slot: Option<Slot>,
 }
@@ -104,7 +117,8 @@ impl Body {
             size,
             taken: 0,
             state: State::Flowing,
-            sealed: None,
+            sees_keys: false,
+            held: Bytes::new(),
             unread: None,
             slot: None,
         }
@@ -132,10 +146,15 @@ impl Body {
         self.unread.as_ref()
     }
 
-    /// Makes it a body a Function can forward and not see; `missing` is the line that would allow it.
-    pub(crate) fn sealed(mut self, missing: &'static str) -> Self {
-        self.sealed = Some(missing);
+    /// Belongs to a stage with this grant, which says whether it sees what is sealed.
+    pub(crate) fn seen_by(mut self, grant: Option<KeyGrant>) -> Self {
+        self.sees_keys = grant == Some(KeyGrant::Read);
         self
+    }
+
+    /// Whether what came so far is sealed. It stays so where it is forwarded to, whoever may see it here.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.source.is_sealed()
     }
 
     /// The declared size.
@@ -148,17 +167,61 @@ impl Body {
     /// # Errors
     /// It may only hand them on.
     pub(crate) fn check_visible(&self) -> Result<(), FunctionError> {
-        match self.sealed {
-            None => Ok(()),
-            Some(missing) => Err(FunctionError::Denied(format!(
-                "this value can be forwarded but not read; to read it, the function needs `{missing}` \
-                 in its descriptor and in spec.permissions"
-            ))),
+        if self.sees_keys || !self.is_sealed() {
+            return Ok(());
         }
+        Err(FunctionError::Denied(format!(
+            "this holds keys and can be forwarded but not read; to read it, the function needs \
+             `{READ}` in its descriptor and in spec.permissions"
+        )))
     }
 
-    /// The next bytes, at most `max`; none = complete, and the sizes agree.
+    /// The next bytes for a Function to see, at most `max`; none as in [`Body::next`].
+    ///
+    /// # Errors
+    /// As there, or it may only hand them on: they are kept for that.
+    pub(crate) async fn visible(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        self.check_visible()?;
+        let run = self.next(max).await?;
+        // Asked again: an artifact tells with its bytes.
+        if let (Err(denied), Some(run)) = (self.check_visible(), &run) {
+            self.hold(run.clone());
+            return Err(denied);
+        }
+        Ok(run)
+    }
+
+    /// Waits until it is known whether a Function may see the first bytes.
+    ///
+    /// # Errors
+    /// It may only hand them on. A body that broke off is none here; it tells when it is read.
+    pub(crate) async fn look(&mut self) -> Result<(), FunctionError> {
+        match self.visible(RUN_BYTES).await {
+            Ok(Some(run)) => self.hold(run),
+            Ok(None) => {}
+            Err(_) => return self.check_visible(),
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, run: Bytes) {
+        // Who is denied them and returns ok all the same has not taken everything.
+        if let Some(unread) = &self.unread {
+            unread.add(run.len());
+        }
+        self.held = run;
+    }
+
+    /// The next bytes, at most `max`; none = complete, and the sizes agree. Not for a Function's
+    /// eyes: [`Body::visible`] is.
     pub(crate) async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+        if !self.held.is_empty() {
+            let run = self.held.split_to(self.held.len().min(max.max(1)));
+            if let Some(unread) = &self.unread {
+                unread.remove(run.len());
+            }
+            return Ok(Some(run));
+        }
         match &self.state {
             State::Ended => return Ok(None),
             State::Broken(error) => return Err(error.clone()),
@@ -202,19 +265,28 @@ impl Body {
 pub(crate) struct ArtifactSource {
     reader: EdgeReader,
     number: u64,
+    sealed: bool,
 }
 
 impl ArtifactSource {
     /// The artifact with this number.
     pub(crate) fn new(reader: EdgeReader, number: u64) -> Self {
-        Self { reader, number }
+        Self { reader, number, sealed: false }
     }
 }
 
 #[async_trait]
 impl Source for ArtifactSource {
     async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
-        self.reader.read(self.number, max).await
+        let run = self.reader.read(self.number, max).await?;
+        Ok(run.map(|Run { bytes, sealed }| {
+            self.sealed |= sealed;
+            bytes
+        }))
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     async fn attributes(&mut self) -> Attributes {
@@ -249,7 +321,7 @@ impl Source for PortSource {
     }
 }
 
-/// A value from the key store. It is small, and wiped when it is dropped.
+/// A value from the key store. It is small, sealed, and wiped when it is dropped.
 pub(crate) struct KeySource {
     value: Zeroizing<Vec<u8>>,
     taken: usize,
@@ -269,6 +341,10 @@ impl Source for KeySource {
         let run = rest.get(..rest.len().min(max)).unwrap_or_default();
         self.taken += run.len();
         Ok((!run.is_empty()).then(|| Bytes::copy_from_slice(run)))
+    }
+
+    fn is_sealed(&self) -> bool {
+        true
     }
 }
 
@@ -312,11 +388,50 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_handed_out_in_runs_and_seals_itself() {
-        let mut body = Body::new(KeySource::new(Zeroizing::new(b"\"key\"".to_vec())), Some(5))
-            .sealed("unsealKeys: read");
-        assert!(body.check_visible().unwrap_err().to_string().contains("unsealKeys: read"));
+        let mut body = Body::new(KeySource::new(Zeroizing::new(b"\"key\"".to_vec())), Some(5));
+        assert!(body.visible(9).await.unwrap_err().to_string().contains("unsealKeys: read"));
+        assert!(body.look().await.is_err());
         assert_eq!(body.next(3).await.unwrap().unwrap(), "\"ke");
         assert_eq!(body.next(3).await.unwrap().unwrap(), "y\"");
         assert_eq!(body.next(3).await.unwrap(), None);
+    }
+    async fn sealed_artifact(grant: Option<KeyGrant>) -> (Body, Unread) {
+        let (writer, reader) = crate::edge::edge(&crate::cause::Stop::default());
+        let header = crate::edge::Header { name: "x".to_owned(), size: None, attributes: vec![] };
+        writer.open(header).await.unwrap();
+        let sealed = Run { bytes: Bytes::from_static(b"keys"), sealed: true };
+        writer.run(Run { bytes: Bytes::from_static(b"plain"), sealed: false }).await.unwrap();
+        writer.run(sealed).await.unwrap();
+        writer.finish(vec![]).await.unwrap();
+        let (_, number) = reader.receive().await.unwrap().unwrap();
+        let unread = Unread::default();
+        let source = ArtifactSource::new(reader, number);
+        (Body::new(source, None).counted(unread.clone()).seen_by(grant), unread)
+    }
+
+    #[tokio::test]
+    async fn what_turns_out_to_be_sealed_is_denied_kept_for_forwarding_and_not_taken_for_read() {
+        let (mut body, unread) = sealed_artifact(Some(KeyGrant::Copy)).await;
+        body.look().await.unwrap();
+        assert_eq!(body.visible(9).await.unwrap().unwrap(), "plain");
+        assert!(unread.is_empty());
+        for _ in 0..2 {
+            assert!(matches!(body.visible(9).await, Err(FunctionError::Denied(_))));
+            assert!(matches!(body.look().await, Err(FunctionError::Denied(_))));
+        }
+        assert!(!unread.is_empty());
+        assert_eq!(body.next(3).await.unwrap().unwrap(), "key");
+        assert_eq!(body.next(3).await.unwrap().unwrap(), "s");
+        assert!(unread.is_empty());
+        assert_eq!(body.next(3).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_grant_shows_what_stays_sealed_for_others() {
+        let (mut body, _) = sealed_artifact(Some(KeyGrant::Read)).await;
+        assert_eq!(body.visible(9).await.unwrap().unwrap(), "plain");
+        assert_eq!(body.visible(9).await.unwrap().unwrap(), "keys");
+        assert!(body.is_sealed());
+        assert_eq!(body.visible(9).await.unwrap(), None);
     }
 }

@@ -44,6 +44,15 @@ fn cost_of(attributes: &Attributes) -> usize {
     attributes.iter().map(|(name, value)| name.len() + value.len() + RUN_COST).sum()
 }
 
+/// Bytes in a pipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) bytes: Bytes,
+    /// Whether they, or bytes of the same artifact before them, are keys: whoever receives them
+    /// may hand them on, and see them only by a grant of its own.
+    pub(crate) sealed: bool,
+}
+
 struct Item {
     what: What,
     // Given back to the budget when the reader takes the item out.
@@ -52,7 +61,7 @@ struct Item {
 
 enum What {
     Open(Header),
-    Run(Bytes),
+    Run(Run),
     Finish(Attributes),
     Close,
 }
@@ -68,6 +77,7 @@ pub(crate) fn edge(stop: &Stop) -> (EdgeWriter, EdgeReader) {
         stop: stop.clone(),
         open: None,
         carry: Bytes::new(),
+        sealed: false,
         attributes: Vec::new(),
         closed: false,
         received: 0,
@@ -91,8 +101,8 @@ impl EdgeWriter {
     }
 
     /// Writes at most [`RUN_BYTES`]; waits for room.
-    pub(crate) async fn run(&self, bytes: Bytes) -> Result<(), FunctionError> {
-        self.send(bytes.len() + RUN_COST, What::Run(bytes)).await
+    pub(crate) async fn run(&self, run: Run) -> Result<(), FunctionError> {
+        self.send(run.bytes.len() + RUN_COST, What::Run(run)).await
     }
 
     /// Ends the artifact: only now the reader can see its end.
@@ -133,6 +143,8 @@ struct Flow {
     open: Option<String>,
     // Taken out of the pipe, not yet out of the body.
     carry: Bytes,
+    // Whether the carry, or anything of the open artifact before it, is sealed.
+    sealed: bool,
     // Of the artifact that ended last.
     attributes: Attributes,
     closed: bool,
@@ -147,6 +159,11 @@ impl Drop for Flow {
 }
 
 impl Flow {
+    fn carry(&mut self, run: Run) {
+        self.carry = run.bytes;
+        self.sealed |= run.sealed;
+    }
+
     async fn next(&mut self) -> Result<What, FunctionError> {
         let stop = self.stop.clone();
         let receiver = &mut self.receiver;
@@ -166,7 +183,7 @@ impl EdgeReader {
             if flow.carry.is_empty() {
                 match flow.next().await? {
                     What::Finish(_) => flow.open = None,
-                    What::Run(bytes) => flow.carry = bytes,
+                    What::Run(run) => flow.carry(run),
                     What::Open(_) | What::Close => return Err(out_of_order()),
                 }
             }
@@ -182,6 +199,7 @@ impl EdgeReader {
         match flow.next().await? {
             What::Open(header) => {
                 flow.open = Some(header.name.clone());
+                flow.sealed = false;
                 flow.attributes = header.attributes.clone();
                 flow.received += 1;
                 let number = flow.received;
@@ -196,11 +214,7 @@ impl EdgeReader {
     }
 
     /// The next bytes of this artifact, at most `max`; none = it was finished.
-    pub(crate) async fn read(
-        &self,
-        number: u64,
-        max: usize,
-    ) -> Result<Option<Bytes>, FunctionError> {
+    pub(crate) async fn read(&self, number: u64, max: usize) -> Result<Option<Run>, FunctionError> {
         let mut flow = self.flow.lock().await;
         if flow.received != number || flow.open.is_none() {
             return Err(FunctionError::InvalidState(
@@ -209,7 +223,7 @@ impl EdgeReader {
         }
         if flow.carry.is_empty() {
             match flow.next().await? {
-                What::Run(bytes) => flow.carry = bytes,
+                What::Run(run) => flow.carry(run),
                 What::Finish(attributes) => {
                     flow.open = None;
                     flow.attributes.extend(attributes);
@@ -219,7 +233,7 @@ impl EdgeReader {
             }
         }
         let length = flow.carry.len().min(max);
-        Ok(Some(flow.carry.split_to(length)))
+        Ok(Some(Run { bytes: flow.carry.split_to(length), sealed: flow.sealed }))
     }
 
     /// Attributes of this artifact as far as they are known.
@@ -271,6 +285,10 @@ mod tests {
     use super::*;
     use crate::cause::FirstCause;
 
+    fn run(bytes: &'static [u8]) -> Run {
+        Run { bytes: Bytes::from_static(bytes), sealed: false }
+    }
+
     fn header(name: &str) -> Header {
         Header { name: name.to_owned(), size: None, attributes: vec![("a".into(), "1".into())] }
     }
@@ -279,14 +297,14 @@ mod tests {
     async fn artifacts_arrive_in_order_with_late_attributes() {
         let (writer, reader) = edge(&Stop::default());
         writer.open(header("x")).await.unwrap();
-        writer.run(Bytes::from_static(b"hello")).await.unwrap();
+        writer.run(run(b"hello")).await.unwrap();
         writer.finish(vec![("b".into(), "2".into())]).await.unwrap();
         writer.close().await.unwrap();
         let (seen, number) = reader.receive().await.unwrap().unwrap();
         assert_eq!(seen, header("x"));
-        assert_eq!(reader.read(number, 2).await.unwrap().unwrap(), "he");
+        assert_eq!(reader.read(number, 2).await.unwrap().unwrap(), run(b"he"));
         assert!(matches!(reader.receive().await, Err(FunctionError::InvalidState(_))));
-        assert_eq!(reader.read(number, 9).await.unwrap().unwrap(), "llo");
+        assert_eq!(reader.read(number, 9).await.unwrap().unwrap(), run(b"llo"));
         assert_eq!(reader.read(number, 9).await.unwrap(), None);
         assert_eq!(reader.attributes(number).await.unwrap().len(), 2);
         assert_eq!(reader.receive().await.unwrap(), None);
@@ -298,10 +316,10 @@ mod tests {
         let stop = Stop::default();
         let (writer, reader) = edge(&stop);
         writer.open(header("x")).await.unwrap();
-        writer.run(Bytes::from_static(b"half")).await.unwrap();
+        writer.run(run(b"half")).await.unwrap();
         drop(writer);
         let (_, number) = reader.receive().await.unwrap().unwrap();
-        assert_eq!(reader.read(number, 9).await.unwrap().unwrap(), "half");
+        assert_eq!(reader.read(number, 9).await.unwrap().unwrap(), run(b"half"));
         assert!(matches!(reader.read(number, 9).await, Err(FunctionError::Cancelled(_))));
     }
 
@@ -345,7 +363,7 @@ mod tests {
     async fn what_was_not_taken_is_named() {
         let (writer, reader) = edge(&Stop::default());
         writer.open(header("x")).await.unwrap();
-        writer.run(Bytes::from_static(b"hello")).await.unwrap();
+        writer.run(run(b"hello")).await.unwrap();
         writer.finish(vec![]).await.unwrap();
         writer.close().await.unwrap();
         let (_, number) = reader.receive().await.unwrap().unwrap();
@@ -353,5 +371,24 @@ mod tests {
         let (artifact, error) = reader.settle().await.unwrap_err();
         assert_eq!(artifact.as_deref(), Some("x"));
         assert!(matches!(error, FunctionError::DataLossRisk(_)));
+    }
+    #[tokio::test]
+    async fn a_seal_lasts_to_the_end_of_the_artifact_and_no_further() {
+        let (writer, reader) = edge(&Stop::default());
+        for name in ["x", "y"] {
+            writer.open(header(name)).await.unwrap();
+            if name == "x" {
+                writer.run(Run { sealed: true, ..run(b"keys") }).await.unwrap();
+            }
+            writer.run(run(b"rest")).await.unwrap();
+            writer.finish(vec![]).await.unwrap();
+        }
+        for sealed in [vec![true, true], vec![false]] {
+            let (_, number) = reader.receive().await.unwrap().unwrap();
+            for sealed in sealed {
+                assert_eq!(reader.read(number, 9).await.unwrap().unwrap().sealed, sealed);
+            }
+            assert_eq!(reader.read(number, 9).await.unwrap(), None);
+        }
     }
 }

@@ -245,7 +245,11 @@ fn state(
         stop,
         stdio,
         slots: Slots::new(),
-        upstream: UpstreamCtx { reader: upstream, ..UpstreamCtx::default() },
+        upstream: UpstreamCtx {
+            reader: upstream,
+            grant: grants.unseal_keys,
+            ..UpstreamCtx::default()
+        },
         downstream: DownstreamCtx {
             writer: downstream,
             stage: stage.name.clone(),

@@ -44,7 +44,7 @@ impl BodyStream {
         let counted = unread.clone();
         let task = spawn(async move {
             loop {
-                let part = match body.next(RUN_BYTES).await {
+                let part = match body.visible(RUN_BYTES).await {
                     Ok(Some(run)) => {
                         if let Some(counted) = &counted {
                             counted.add(run.len());
@@ -150,13 +150,13 @@ impl Source for StreamSource {
 /// Pumps a body into an `output-stream` and returns the bytes that went.
 ///
 /// # Errors
-/// The body broke off, or the stream takes no more.
+/// The body broke off or may not be seen, or the stream takes no more.
 pub(crate) async fn drain(
     body: &mut Body,
     into: &mut dyn OutputStream,
 ) -> Result<u64, FunctionError> {
     let mut bytes = 0_u64;
-    while let Some(mut run) = body.next(RUN_BYTES).await? {
+    while let Some(mut run) = body.visible(RUN_BYTES).await? {
         while !run.is_empty() {
             let room = room(into).await?;
             let part = run.split_to(room.min(run.len()));

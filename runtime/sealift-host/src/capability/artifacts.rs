@@ -33,8 +33,9 @@ errors_host!(View<'_>);
 
 impl artifacts::Host for View<'_> {
     async fn as_stdin(&mut self, body: Resource<artifacts::Body>) -> Result<(), Failure> {
-        let body = self.table.delete(held::<Body>(&body))?;
-        body.check_visible()?;
+        let mut body = self.table.delete(held::<Body>(&body))?;
+        // Told here, with words: many languages make a bare I/O error of a failed input.
+        body.look().await?;
         Ok(self.stdio.feed(body)?)
     }
 }
@@ -50,9 +51,8 @@ impl artifacts::HostBody for View<'_> {
         max: u32,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let body = self.table.get_mut(&held::<Body>(&body))?;
-        body.check_visible()?;
         let max = usize::try_from(max).unwrap_or(RUN_BYTES);
-        Ok(body.next(max).await?.map(Vec::from))
+        Ok(body.visible(max).await?.map(Vec::from))
     }
 
     async fn discard(&mut self, body: Resource<artifacts::Body>) -> Result<u64, Failure> {

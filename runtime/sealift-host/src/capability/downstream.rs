@@ -3,6 +3,8 @@
 //! One artifact is open at a time. One that is dropped unfinished is only remembered here; the
 //! stage is judged when it returns (`stage`), because a Function that gives up with a typed
 //! error drops its artifact first, and its own error says more.
+//!
+//! An artifact into which a sealed body was forwarded is sealed itself (`body`).
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use super::stdio::{Stdio, StdoutPump};
 use super::{errors_host, handle, held};
 use crate::artifact::{ArtifactRecord, ArtifactWriter};
 use crate::body::Body;
-use crate::edge::{EdgeWriter, Header, RUN_BYTES};
+use crate::edge::{EdgeWriter, Header, RUN_BYTES, Run};
 use crate::error::FunctionError;
 use crate::state::State;
 
@@ -120,15 +122,16 @@ impl View<'_> {
     }
 
     /// Writes, and breaks the artifact where that fails: half a run may be in the pipe.
-    async fn write_run(
-        &mut self,
-        outgoing: &Resource<Outgoing>,
-        run: Bytes,
-    ) -> Result<(), Failure> {
+    async fn write_run(&mut self, outgoing: &Resource<Outgoing>, run: Run) -> Result<(), Failure> {
+        let Run { bytes: run, sealed } = run;
         if self.ctx.first_byte.is_none() && !run.is_empty() {
             self.ctx.first_byte = Some(self.ctx.started.elapsed());
         }
-        let result = self.direct(outgoing)?.write(run).await;
+        let artifact = self.direct(outgoing)?;
+        if sealed {
+            artifact.seal();
+        }
+        let result = artifact.write(run).await;
         if let Err(error) = result {
             let name = self.ctx.open.clone();
             self.take(outgoing)?;
@@ -174,7 +177,7 @@ impl downstream::HostOutgoing for View<'_> {
         outgoing: Resource<downstream::Outgoing>,
         bytes: Vec<u8>,
     ) -> Result<(), Failure> {
-        self.write_run(&held(&outgoing), Bytes::from(bytes)).await
+        self.write_run(&held(&outgoing), Run { bytes: Bytes::from(bytes), sealed: false }).await
     }
 
     async fn forward(
@@ -187,7 +190,10 @@ impl downstream::HostOutgoing for View<'_> {
         let before = self.direct(&outgoing)?.written();
         loop {
             match body.next(RUN_BYTES).await {
-                Ok(Some(run)) => self.write_run(&outgoing, run).await?,
+                Ok(Some(bytes)) => {
+                    let run = Run { bytes, sealed: body.is_sealed() };
+                    self.write_run(&outgoing, run).await?;
+                }
                 Ok(None) => return Ok(self.direct(&outgoing)?.written() - before),
                 Err(error) => {
                     // Half a body is in the artifact now; it can never be finished.

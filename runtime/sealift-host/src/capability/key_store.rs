@@ -1,6 +1,7 @@
 //! Interface `key-store`: unseal keys and root token of the target, by handle.
 //!
-//! `copy` hands values on without showing them, `read` shows them, `write` replaces them. A
+//! `copy` hands values on without showing them, `read` shows them, `write` replaces them; a value
+//! stays sealed in the artifacts it is forwarded into. A
 //! value is wiped from the host's memory when it is dropped; what a Function was allowed to read
 //! is in the Function's memory and gone with its store.
 
@@ -21,8 +22,6 @@ use crate::state::State;
 
 /// Longest value; a recovery key with its JSON is below 1 KiB.
 const VALUE_BYTES: usize = 64 << 10;
-/// The line that allows reading.
-const READ: &str = "unsealKeys: read";
 /// The line that allows replacing.
 const WRITE: &str = "unsealKeys: write";
 
@@ -88,11 +87,7 @@ impl wit::Host for View<'_> {
         let stop = self.stop.clone();
         let value = stop.unless(async { Ok(port.read(&name).await?) }).await?;
         let size = Some(value.len() as u64);
-        let body = Body::new(KeySource::new(value), size).placed(slot);
-        let body = match self.ctx.grant {
-            Some(KeyGrant::Read) => body,
-            Some(KeyGrant::Copy | KeyGrant::Write) | None => body.sealed(READ),
-        };
+        let body = Body::new(KeySource::new(value), size).placed(slot).seen_by(self.ctx.grant);
         Ok(handle(&self.table.push(body)?))
     }
 

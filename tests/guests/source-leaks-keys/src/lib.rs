@@ -55,6 +55,15 @@ impl Guest for Source {
                     outgoing.forward(body)?;
                     outgoing.finish()?;
                 }
+                // A key between bytes of its own.
+                "mixes" => {
+                    let outgoing =
+                        send(&Header { name: name.clone(), size: None, attributes: vec![] })?;
+                    outgoing.write(b"before ")?;
+                    outgoing.forward(body)?;
+                    outgoing.write(b" after")?;
+                    outgoing.finish()?;
+                }
                 "reads" => {
                     let value = body.read(1 << 20)?.unwrap_or_default();
                     let outgoing =
