@@ -97,7 +97,7 @@ const ROWS: &[Row] = &[
         NETWORK,
         &["--mode=forwards", "--host=target", "--path=/v1/sys/health"],
         "",
-        1,
+        2,
         &["permissions", "http"],
     ),
 ];
@@ -186,7 +186,10 @@ fn wrong(world: &World, &(_, guest, arguments, spec, code, words): &Row) -> Resu
     let outcome = stage.run()?;
     let mut expected = vec!["my-source"];
     expected.extend(words);
-    stage.scene.assert_failed(&outcome, code, &expected)
+    stage.scene.assert_failed(&outcome, code, &expected)?;
+    // What is refused before it starts touches nothing.
+    ensure!(code != 2 || !stage.scene.repository().is_dir(), "a repository was made");
+    Ok(())
 }
 
 fn good(world: &World) -> Result<()> {
