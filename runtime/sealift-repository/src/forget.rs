@@ -1,8 +1,12 @@
 //! Removes the snapshots a retention policy does not keep.
 //!
-//! Groups are restic's, host and paths; both interim paths of the original count as one. A policy
-//! without a keep rule keeps everything; one that would keep nothing of a group is an error, as in
-//! restic. Only snapshot files are removed here, data is `prune`'s.
+//! Groups are restic's, host and paths, and beside them the target by its tag: two targets without
+//! an alias write the same host and path, and the snapshots of one must never push out those of
+//! the other. What has no such tag, as all of the original's, are groups of their own; both
+//! interim paths of the original count as one. A policy acts on every group of the repository, as
+//! in restic, not only on those of the target it was written for. One without a keep rule keeps
+//! everything; one that would keep nothing of a group is an error, as in restic. Only snapshot
+//! files are removed here, data is `prune`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +16,7 @@ use rustic_core::repofile::FileType;
 use sealift_core::plan::Retention;
 
 use crate::retention::{Count, Period, Rules, Subject, judge};
+use crate::select::TARGET_TAG;
 use crate::snapshots::Hold;
 use crate::{Error, Repository, SnapshotInfo};
 
@@ -30,9 +35,11 @@ pub struct ForgetReport {
     pub in_future: Vec<String>,
 }
 
-/// Snapshots of one host and path.
+/// Snapshots of one target, host and path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgetGroup {
+    /// Target as its tag names it, `<kind>/<namespace>/<name>`; none = they have no such tag.
+    pub target: Option<String>,
     /// Host.
     pub hostname: String,
     /// Paths; the original's second interim path stands as its first.
@@ -60,9 +67,23 @@ impl Repository {
     /// The policy would keep nothing of a group, or the storage failed; what was to be removed
     /// may then be removed in part, what is to be kept never is.
     pub fn forget(&self, retention: &Retention, now: Timestamp) -> Result<ForgetReport, Error> {
+        self.forget_keeping(retention, now, &[])
+    }
+
+    /// The same, and never removes the snapshots with these full identifiers: what a session has
+    /// just committed must not fall to a policy, a clock or a newer snapshot of somebody else.
+    ///
+    /// # Errors
+    /// As [`Repository::forget`].
+    pub fn forget_keeping(
+        &self,
+        retention: &Retention,
+        now: Timestamp,
+        keep_ids: &[String],
+    ) -> Result<ForgetReport, Error> {
         let rules = rules(retention);
         let snapshots = self.snapshots()?;
-        let report = plan(&snapshots, &rules, now)?;
+        let report = plan(&snapshots, &rules, now, keep_ids)?;
         if retention.dry_run || report.removed.is_empty() {
             return Ok(report);
         }
@@ -115,6 +136,7 @@ pub(crate) fn plan(
     snapshots: &[SnapshotInfo],
     rules: &Rules,
     now: Timestamp,
+    keep_ids: &[String],
 ) -> Result<ForgetReport, Error> {
     let mut report = ForgetReport {
         no_rule: !rules.any(),
@@ -129,11 +151,11 @@ pub(crate) fn plan(
         report.kept = snapshots.len() as u64;
         return Ok(report);
     }
-    let mut groups: BTreeMap<(String, Vec<String>), Vec<&SnapshotInfo>> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey, Vec<&SnapshotInfo>> = BTreeMap::new();
     for snapshot in snapshots {
         groups.entry(group_of(snapshot)).or_default().push(snapshot);
     }
-    for ((hostname, paths), members) in groups {
+    for (GroupKey { target, hostname, paths }, members) in groups {
         let subjects: Vec<Subject> = members
             .iter()
             .map(|snapshot| Subject {
@@ -146,14 +168,16 @@ pub(crate) fn plan(
                     .collect(),
             })
             .collect();
-        let mut group = ForgetGroup { hostname, paths, kept: Vec::new(), removed: Vec::new() };
+        let mut group =
+            ForgetGroup { target, hostname, paths, kept: Vec::new(), removed: Vec::new() };
         let verdicts = judge(&subjects, rules, now);
         // What a hold or the future keeps does not make a policy that matches nothing right.
         if verdicts.iter().all(|reasons| reasons.iter().all(|reason| *reason == "in the future")) {
             return Err(Error::Invalid {
                 subject: "retention policy".to_owned(),
                 reason: format!(
-                    "it would keep no snapshot of host {}, path {}; nothing was removed",
+                    "it would keep no snapshot of {}host {}, path {}; nothing was removed",
+                    group.target.as_ref().map(|it| format!("target {it}, ")).unwrap_or_default(),
                     group.hostname,
                     group.paths.join(", ")
                 ),
@@ -164,6 +188,9 @@ pub(crate) fn plan(
                 Hold::Forever => reasons.push("marked as never to be removed"),
                 Hold::Until(time) if time > now => reasons.push("marked to be kept until later"),
                 Hold::No | Hold::Until(_) => {}
+            }
+            if keep_ids.contains(&snapshot.id) {
+                reasons.push("made by this session");
             }
             if reasons.is_empty() {
                 group.removed.push(snapshot.id.clone());
@@ -178,7 +205,15 @@ pub(crate) fn plan(
     Ok(report)
 }
 
-fn group_of(snapshot: &SnapshotInfo) -> (String, Vec<String>) {
+/// What the snapshots of a group have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct GroupKey {
+    target: Option<String>,
+    hostname: String,
+    paths: Vec<String>,
+}
+
+fn group_of(snapshot: &SnapshotInfo) -> GroupKey {
     let paths: BTreeSet<String> = snapshot
         .paths
         .iter()
@@ -187,7 +222,16 @@ fn group_of(snapshot: &SnapshotInfo) -> (String, Vec<String>) {
             _ => path.clone(),
         })
         .collect();
-    (snapshot.hostname.clone(), paths.into_iter().collect())
+    GroupKey {
+        // Sorted: of several, which only other programs write, the first.
+        target: snapshot
+            .tags
+            .iter()
+            .find_map(|tag| tag.strip_prefix(TARGET_TAG))
+            .map(str::to_owned),
+        hostname: snapshot.hostname.clone(),
+        paths: paths.into_iter().collect(),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use sealift_core::plan::SnapshotSelection;
 
 use crate::{Error, Repository, SnapshotInfo};
 
-const TARGET_TAG: &str = "sealift.target=";
+pub(crate) const TARGET_TAG: &str = "sealift.target=";
 
 impl Repository {
     /// The snapshot this selects.

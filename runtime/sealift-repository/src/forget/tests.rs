@@ -127,8 +127,9 @@ fn every_recorded_policy_keeps_what_restic_keeps() {
         // Only restic's spans look at the clock; it was recorded in November 2026.
         let spans = case.args.iter().any(|flag| flag.starts_with("--keep-within"));
         let now = if spans { "2026-11-30T00:00:00Z".parse().unwrap() } else { end_of_time() };
-        let planned = parse(&case.args)
-            .and_then(|rules| plan(&snapshots, &rules, now).map_err(|error| error.to_string()));
+        let planned = parse(&case.args).and_then(|rules| {
+            plan(&snapshots, &rules, now, &[]).map_err(|error| error.to_string())
+        });
         // restic exits 1 without a rule; Sealift keeps everything and says so. Both remove nothing.
         let refused = match &planned {
             Err(_) => true,
@@ -178,7 +179,7 @@ fn a_snapshot_from_a_wrong_clock_is_kept_and_pushes_nothing_out() {
         "2031-01-01T01:00:00Z",
     ]);
     let now = "2026-11-20T02:00:00Z".parse().unwrap();
-    let report = plan(&snapshots, &last(1), now).unwrap();
+    let report = plan(&snapshots, &last(1), now, &[]).unwrap();
     assert_eq!(report.in_future, [snapshots[3].id.clone()]);
     assert_eq!(report.removed, [snapshots[0].id.clone(), snapshots[1].id.clone()]);
 }
@@ -193,7 +194,7 @@ fn both_interim_paths_of_the_original_are_one_group() {
         &[],
         "2026-11-19T01:00:00Z",
     ));
-    let report = plan(&snapshots, &last(1), end_of_time()).unwrap();
+    let report = plan(&snapshots, &last(1), end_of_time(), &[]).unwrap();
     assert_eq!(report.groups.len(), 1);
     assert_eq!(report.removed, [snapshots[0].id.clone()]);
 }
@@ -201,7 +202,7 @@ fn both_interim_paths_of_the_original_are_one_group() {
 #[test]
 fn no_rule_keeps_everything_and_says_so() {
     let snapshots = history(&["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z"]);
-    let report = plan(&snapshots, &rules(&Retention::default()), end_of_time()).unwrap();
+    let report = plan(&snapshots, &rules(&Retention::default()), end_of_time(), &[]).unwrap();
     assert!(report.no_rule);
     assert_eq!((report.kept, report.removed.len()), (2, 0));
 }
@@ -211,17 +212,18 @@ fn only_the_users_tags_count() {
     let tags = ["sealift.target=AppBinding/demo/vault".to_owned(), "gold".to_owned()];
     let snapshots = vec![
         snapshot(0, "host-0", "/d", &tags, "2026-11-18T01:00:00Z"),
-        snapshot(1, "host-0", "/d", &[], "2026-11-19T01:00:00Z"),
+        snapshot(1, "host-0", "/d", &tags[..1], "2026-11-19T01:00:00Z"),
     ];
     let keep = |tag: &str| {
         let retention = Retention { keep_tags: vec![tag.to_owned()], ..Retention::default() };
-        plan(&snapshots, &rules(&retention), end_of_time())
+        plan(&snapshots, &rules(&retention), end_of_time(), &[])
     };
     assert_eq!(keep("gold").unwrap().removed, [snapshots[1].id.clone()]);
     let error = keep("sealift.target=AppBinding/demo/vault").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "retention policy: it would keep no snapshot of host host-0, path /d; nothing was removed"
+        "retention policy: it would keep no snapshot of target AppBinding/demo/vault, host host-0, \
+         path /d; nothing was removed"
     );
 }
 
@@ -254,6 +256,41 @@ fn what_rustic_marked_to_be_kept_stays() {
     })
     .collect();
     let now = "2026-11-20T00:00:00Z".parse().unwrap();
-    let report = plan(&snapshots, &last(1), now).unwrap();
+    let report = plan(&snapshots, &last(1), now, &[]).unwrap();
     assert_eq!(report.removed, [snapshots[2].id.clone(), snapshots[3].id.clone()]);
+}
+
+#[test]
+fn two_targets_of_the_same_host_and_path_push_out_only_their_own() {
+    let tagged = |name: &str| ["gold".to_owned(), format!("sealift.target=AppBinding/demo/{name}")];
+    let of = |nth, tags: &[String], day| {
+        snapshot(nth, "host-0", "/d", tags, &format!("2026-11-{day}T01:00:00Z"))
+    };
+    let snapshots = vec![
+        of(0, &[], 10),
+        of(1, &tagged("one"), 11),
+        of(2, &tagged("one"), 12),
+        of(3, &[], 13),
+        of(4, &tagged("two"), 14),
+    ];
+    let report = plan(&snapshots, &last(1), end_of_time(), &[]).unwrap();
+    assert_eq!(report.removed, [snapshots[0].id.clone(), snapshots[1].id.clone()]);
+    let targets: Vec<Option<&str>> =
+        report.groups.iter().map(|group| group.target.as_deref()).collect();
+    assert_eq!(targets, [None, Some("AppBinding/demo/one"), Some("AppBinding/demo/two")]);
+}
+
+#[test]
+fn what_this_session_committed_is_kept_whatever_the_policy_says() {
+    let snapshots = history(&["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z"]);
+    let own = snapshots[0].id.clone();
+    let report = plan(&snapshots, &last(1), end_of_time(), &[own.clone()]).unwrap();
+    assert_eq!((report.kept, report.removed.len()), (2, 0));
+    assert_eq!(
+        report.groups[0].kept[0],
+        KeptSnapshot { id: own.clone(), reasons: vec!["made by this session"] }
+    );
+    // It does not make a policy that matches nothing right.
+    let tags = Retention { keep_tags: vec!["gold".to_owned()], ..Retention::default() };
+    plan(&snapshots, &rules(&tags), end_of_time(), &[own]).unwrap_err();
 }
