@@ -1,17 +1,20 @@
 //! Exclusion on one machine.
 //!
 //! Shared by backups and restores, held alone by init, resume, forget and prune. It is the
-//! kernel's lock on a file: gone when the process is, never stale, and never waited for. It knows
-//! nothing of other machines; in a cluster a Lease does this.
+//! kernel's lock on a file: gone when the process is, never stale, and never waited for. The lock
+//! is that of the place, however it is written: spellings of a path or URL, the region, the scheme
+//! and TLS settings make no difference. It knows nothing of other machines; in a cluster a Lease
+//! does this.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealift_core::plan::Location;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +38,6 @@ pub enum LockError {
         #[source]
         source: io::Error,
     },
-    /// The location has no name to lock by.
-    #[error("the repository's location cannot be written as JSON")]
-    Location(#[source] serde_json::Error),
 }
 
 /// A lock that is held; released on drop.
@@ -74,7 +74,7 @@ impl RepositoryLock {
         holder: &str,
         lock: impl Fn(&File) -> Result<(), TryLockError>,
     ) -> Result<Self, LockError> {
-        let key = key(location)?;
+        let key = key(location);
         let at = |path: &Path| {
             let path = path.to_owned();
             |source: io::Error| LockError::File { path, source }
@@ -148,15 +148,53 @@ fn holders(folder: &Path, key: &str) -> Vec<String> {
 }
 
 /// The same for every way to write the same place.
-fn key(location: &Location) -> Result<String, LockError> {
-    let mut location = location.clone();
-    if let Location::Local { path } = &mut location
-        && let Ok(canonical) = std::fs::canonicalize(&*path)
-    {
-        *path = canonical.to_string_lossy().into_owned();
+fn key(location: &Location) -> String {
+    let text = match location {
+        Location::Local { path } => format!("local:{}", canonical(Path::new(path)).display()),
+        Location::Rest { url } => {
+            format!("rest:{}", address(url.strip_prefix("rest:").unwrap_or(url)))
+        }
+        Location::S3 { endpoint, bucket, prefix, region: _, insecure_tls: _ } => {
+            let endpoint = if endpoint.contains("://") {
+                address(endpoint)
+            } else {
+                address(&format!("https://{endpoint}"))
+            };
+            format!("s3:{endpoint} {bucket} {}", prefix.trim_matches('/'))
+        }
+    };
+    hex::encode(Sha256::digest(text)).chars().take(16).collect()
+}
+
+/// Host, port and path of a URL. What is no URL stays as it is: opening the repository will
+/// refuse it.
+fn address(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) => format!(
+            "{}:{}/{}",
+            url.host_str().unwrap_or_default(),
+            url.port_or_known_default().unwrap_or_default(),
+            url.path().trim_matches('/')
+        ),
+        Err(_) => text.to_owned(),
     }
-    let text = serde_json::to_string(&location).map_err(LockError::Location)?;
-    Ok(hex::encode(Sha256::digest(text)).chars().take(16).collect())
+}
+
+/// The path without links and detours, also if its end is still to be made.
+fn canonical(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let Some((above, mut canonical)) = there else { return path };
+    for part in path.strip_prefix(above).into_iter().flat_map(Path::components) {
+        match part {
+            Component::ParentDir => {
+                canonical.pop();
+            }
+            Component::Normal(name) => canonical.push(name),
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    canonical
 }
 
 #[cfg(test)]
@@ -201,10 +239,52 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_still_to_be_made_has_the_lock_it_will_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let repository = folder.path().join("new/repository");
+        let names = [
+            repository.clone(),
+            link.join("new/repository/"),
+            link.join("new/other/../repository"),
+        ];
+        let before: Vec<String> = names.iter().map(|name| key(&place(name))).collect();
+        std::fs::create_dir_all(&repository).unwrap();
+        let after = key(&place(&repository));
+        assert_eq!(before, [after.clone(), after.clone(), after]);
+    }
+
+    #[test]
+    fn a_place_on_a_server_has_one_lock_however_it_is_written() {
+        let s3 = |endpoint: &str, bucket: &str, prefix: &str, region: &str, insecure_tls| {
+            key(&Location::S3 {
+                endpoint: endpoint.to_owned(),
+                bucket: bucket.to_owned(),
+                prefix: prefix.to_owned(),
+                region: region.to_owned(),
+                insecure_tls,
+            })
+        };
+        let one = s3("minio.demo", "backups", "team/vault", "", false);
+        assert_eq!(one, s3("https://MINIO.demo:443/", "backups", "/team/vault/", "eu", true));
+        for other in [
+            s3("minio.demo:9000", "backups", "team/vault", "", false),
+            s3("minio.demo", "backups2", "team/vault", "", false),
+            s3("minio.demo", "backups", "team", "", false),
+        ] {
+            assert_ne!(one, other);
+        }
+        let rest = |url: &str| key(&Location::Rest { url: url.to_owned() });
+        assert_eq!(rest("rest:https://Backup.demo:443/team/"), rest("https://backup.demo/team"));
+        assert_ne!(rest("https://backup.demo/team"), rest("https://backup.demo/team2"));
+    }
+
+    #[test]
     fn a_note_of_a_process_that_died_names_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let location = place(folder.path());
-        let key = key(&location).unwrap();
+        let key = key(&location);
         let left = folder.path().join(format!("{key}.1-1.holder"));
         std::fs::write(&left, "somebody dead").unwrap();
         let _held = RepositoryLock::exclusive(folder.path(), &location, "alive").unwrap();
