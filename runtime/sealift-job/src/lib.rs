@@ -8,6 +8,7 @@
 pub mod components;
 pub mod credentials;
 pub mod facts;
+pub mod failure;
 pub mod files;
 pub mod keys;
 mod maintenance;
@@ -18,9 +19,11 @@ pub mod reader;
 pub mod report;
 pub mod secrets;
 pub mod session;
+pub mod slot;
 pub mod status;
 pub mod storage;
-pub mod writer;
+pub mod surroundings;
+mod writer;
 
 /// An error and its causes in one line, for messages that leave the process.
 #[must_use]

@@ -12,7 +12,7 @@ use sealift_repository::{LockError, Repository, RepositoryLock};
 
 use crate::chain_of_causes;
 use crate::report::Maintenance;
-use crate::session::Surroundings;
+use crate::surroundings::Surroundings;
 
 /// How long the end of other backups is waited for: longer than most backups of a Vault take.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);

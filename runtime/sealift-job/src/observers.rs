@@ -7,8 +7,9 @@ use sealift_host::{FunctionError, OutcomeKind, OutcomeStage, SessionOutcome, Sta
 use tokio_util::sync::CancellationToken;
 
 use crate::chain_of_causes;
+use crate::failure::SessionError;
 use crate::report::{Outcome, SessionReport};
-use crate::session::{SessionError, Surroundings, load, ports};
+use crate::surroundings::{Surroundings, load, ports};
 
 /// Runs each observer; failures become warnings of the report.
 ///

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use sealift_core::plan::{Direction, Plan};
 use sealift_repository::{LockError, Options, Repository, RepositoryLock, Secrets};
 
-use crate::session::{SessionError, Surroundings, spawn};
+use crate::failure::SessionError;
 use crate::storage;
+use crate::surroundings::{Surroundings, spawn};
 
 /// A repository that is ready for a chain.
 pub(crate) struct Opened {

@@ -8,7 +8,7 @@ use sealift_core::plan::Plan;
 use sealift_host::{ArtifactRecord, StageOutcome};
 use sealift_repository::{Committed, ForgetReport, SnapshotInfo, Statistics};
 
-use crate::session::SessionError;
+use crate::failure::SessionError;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,113 +8,23 @@
 //! afterwards. Assumptions: the plan was checked when it was made. Whatever fails before the
 //! commit leaves the repository's snapshots as they were.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sealift_core::plan::{Direction, Plan, SnapshotSelection, StagePlan};
-use sealift_host::ports::{Events, Ports};
-use sealift_host::{ArtifactRecord, Chain, ChainFailure, Host, Stage};
-use sealift_repository::{ErrorClass, LockError, Repository, SnapshotInfo};
-use tokio_util::sync::CancellationToken;
+use sealift_core::plan::{Direction, Plan, SnapshotSelection};
+use sealift_host::ports::Ports;
+use sealift_host::{ArtifactRecord, Chain, Stage};
+use sealift_repository::{ErrorClass, Repository, SnapshotInfo};
 
-use crate::components::{ComponentError, Components};
-use crate::credentials::SessionCredentials;
-use crate::facts::session_facts;
-use crate::keys::SecretKeyStore;
+use crate::failure::SessionError;
 use crate::maintenance;
-use crate::objects::Objects;
 use crate::observers;
 use crate::opening;
 use crate::reader::SelectedSnapshot;
 use crate::report::{Maintenance, Outcome, SessionReport};
-use crate::storage::StorageError;
-use crate::writer::{CommitError, SnapshotSlot};
-
-/// What a session needs besides its plan.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// Runs the Functions.
-    pub host: Host,
-    /// Where their components come from.
-    pub components: Arc<dyn Components>,
-    /// Secrets, and where changed ones go.
-    pub objects: Arc<dyn Objects>,
-    /// Told of progress.
-    pub events: Arc<dyn Events>,
-    /// Cancelling it ends the session; nothing is committed then.
-    pub cancel: CancellationToken,
-    /// Whether loopback addresses may be reached: only in `sealift run`.
-    pub allow_loopback: bool,
-    /// Folder of this machine's lock files.
-    pub lock_dir: PathBuf,
-}
-
-/// Why a session did not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The repository's Secret is missing or incomplete.
-    #[error(transparent)]
-    Storage(Box<StorageError>),
-    /// Another run on this machine holds the repository.
-    #[error("failed to lock Repository {namespace}/{name}")]
-    Locked {
-        /// Namespace.
-        namespace: String,
-        /// Name.
-        name: String,
-        /// The cause.
-        #[source]
-        source: LockError,
-    },
-    /// The repository cannot be used.
-    #[error("failed to open Repository {namespace}/{name}")]
-    Repository {
-        /// Namespace.
-        namespace: String,
-        /// Name.
-        name: String,
-        /// The cause.
-        #[source]
-        source: Box<sealift_repository::Error>,
-    },
-    /// No snapshot fits.
-    #[error("failed to select the snapshot to restore from Repository {namespace}/{name}")]
-    Select {
-        /// Namespace.
-        namespace: String,
-        /// Name.
-        name: String,
-        /// The cause.
-        #[source]
-        source: Box<sealift_repository::Error>,
-    },
-    /// A component cannot be run.
-    #[error("failed to load Function {function}")]
-    Component {
-        /// The Function.
-        function: String,
-        /// The cause.
-        #[source]
-        source: Box<ComponentError>,
-    },
-    /// A stage failed.
-    #[error("{0}")]
-    Chain(Box<ChainFailure>),
-    /// The chain was fine, the snapshot is not.
-    #[error("failed to store the snapshot")]
-    Commit(#[source] Box<CommitError>),
-    /// The snapshot is safe.
-    #[error("the snapshot is safe, but {0}")]
-    Maintenance(String),
-    /// Interrupted from outside; the stage that was at work may have had something to say.
-    #[error("the session was interrupted{}", .0.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default())]
-    Cancelled(Option<Box<ChainFailure>>),
-    /// A thread of the repository died.
-    #[error("the repository's work was interrupted")]
-    Interrupted(#[source] tokio::task::JoinError),
-}
+use crate::slot::{CommitError, SnapshotSlot};
+use crate::surroundings::{Surroundings, load, ports, spawn};
 
 /// Runs a plan to its end.
 pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> SessionReport {
@@ -244,32 +154,6 @@ fn commit_error(error: CommitError) -> SessionError {
     }
 }
 
-/// Loads the components of these stages.
-pub(crate) fn load(
-    stages: &[StagePlan],
-    around: &Surroundings,
-) -> Result<Vec<Stage>, SessionError> {
-    stages
-        .iter()
-        .map(|stage| {
-            let function =
-                around.components.load(&around.host, &stage.component).map_err(|source| {
-                    SessionError::Component {
-                        function: stage.function.clone(),
-                        source: Box::new(source),
-                    }
-                })?;
-            Ok(Stage {
-                name: stage.name.clone(),
-                function,
-                parameters: stage.parameters.clone(),
-                grants: stage.grants.clone(),
-                limits: stage.limits,
-            })
-        })
-        .collect()
-}
-
 async fn select(
     plan: &Plan,
     selection: &SnapshotSelection,
@@ -282,27 +166,4 @@ async fn select(
         name: plan.repository.reference.name.clone(),
         source: Box::new(source),
     })
-}
-
-pub(crate) async fn spawn<T: Send + 'static>(
-    call: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, SessionError> {
-    tokio::task::spawn_blocking(call).await.map_err(SessionError::Interrupted)
-}
-
-/// Everything but the repository, which belongs to the direction.
-pub(crate) fn ports(plan: &Plan, started: Timestamp, around: &Surroundings) -> Ports {
-    Ports {
-        repository_writer: None,
-        repository_reader: None,
-        keys: plan
-            .keys
-            .clone()
-            .map(|keys| Arc::new(SecretKeyStore::new(Arc::clone(&around.objects), keys)) as _),
-        credentials: Arc::new(SessionCredentials::new(Arc::clone(&around.objects), plan)),
-        origins: plan.origins.clone(),
-        allow_loopback: around.allow_loopback,
-        facts: session_facts(plan, started),
-        events: Arc::clone(&around.events),
-    }
 }

@@ -2,20 +2,16 @@
 //!
 //! The host pushes bytes, the repository pulls them: between the two stands a bounded channel
 //! for each file. A file ends for the repository only when the Function has finished it; a
-//! channel that breaks off is a read error there, never an end. The draft stays here until
-//! the session commits it, and committing is the session's alone.
+//! channel that breaks off is a read error there, never an end. A snapshot that is staged goes
+//! to the session's `slot`; nothing is committed here.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
-use jiff::Timestamp;
-use sealift_core::plan::SnapshotIdentity;
-use sealift_host::ArtifactRecord;
-use sealift_host::ports::{FileWriter, PortError, PortResult, RepositoryWriter, SnapshotWriter};
-use sealift_repository::{Committed, Draft, ErrorClass, FileExpectation, FileReceipt, Repository};
+use sealift_host::ports::{FileWriter, PortError, PortResult, SnapshotWriter};
+use sealift_repository::{Draft, ErrorClass, FileReceipt};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
@@ -25,162 +21,29 @@ use crate::chain_of_causes;
 /// stored more slowly than it is produced keeps at most 8 MiB here.
 const CHANNEL_MESSAGES: usize = 8;
 
-/// The one snapshot of a session, from `begin` to `commit`.
-pub struct SnapshotSlot {
-    repository: Arc<Repository>,
-    identity: SnapshotIdentity,
-    started: Timestamp,
-    state: Arc<Mutex<SlotState>>,
+/// A snapshot that a Function has handed over.
+pub(crate) struct Staged {
+    pub(crate) draft: Draft,
+    pub(crate) receipts: Vec<FileReceipt>,
 }
 
-/// How far the snapshot is.
-enum SlotState {
-    /// Nobody has begun.
-    Empty,
-    /// A Function is writing.
-    Begun,
-    /// A Function has handed it over.
-    Staged(Box<Draft>, Vec<FileReceipt>),
-}
-
-/// Why there is nothing to commit, or the commit failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// The sink returned ok without a snapshot.
-    #[error("the chain ended without handing a snapshot to the repository")]
-    NothingStaged,
-    /// A snapshot without files would be a backup of nothing.
-    #[error("the chain handed over a snapshot without files")]
-    NoFiles,
-    /// The sink returned ok without having stored an artifact whole.
-    #[error("artifact {name} was handed to the sink with {size} bytes, but {stored}")]
-    NotStored {
-        /// The artifact.
-        name: String,
-        /// Its bytes.
-        size: u64,
-        /// What the snapshot has instead.
-        stored: String,
-    },
-    /// There are other files than artifacts.
-    #[error("{artifacts} artifacts were handed to the sink, but the snapshot has {files} files")]
-    Count {
-        /// Artifacts that reached the sink.
-        artifacts: usize,
-        /// Files of the snapshot.
-        files: usize,
-    },
-    /// The repository refused.
-    #[error("failed to commit the snapshot")]
-    Commit(#[source] sealift_repository::Error),
-    /// The thread that committed died.
-    #[error("the commit was interrupted")]
-    Interrupted(#[source] tokio::task::JoinError),
-}
-
-impl SnapshotSlot {
-    /// An empty slot for a snapshot with this identity.
-    #[must_use]
-    pub fn new(
-        repository: Arc<Repository>,
-        identity: SnapshotIdentity,
-        started: Timestamp,
-    ) -> Self {
-        Self { repository, identity, started, state: Arc::new(Mutex::new(SlotState::Empty)) }
-    }
-
-    /// Commits what was staged, if it is what was handed over: each of these artifacts a file of
-    /// its name, size and, where it is known, digest, and nothing else. Call it only when every
-    /// stage has succeeded.
-    ///
-    /// # Errors
-    /// Nothing was staged, an artifact is missing, or the repository could not prove the
-    /// snapshot complete; then no snapshot appears.
-    pub async fn commit(&self, handed_over: &[ArtifactRecord]) -> Result<Committed, CommitError> {
-        let state = std::mem::replace(&mut *self.state.lock().await, SlotState::Begun);
-        let SlotState::Staged(draft, receipts) = state else {
-            return Err(CommitError::NothingStaged);
-        };
-        if receipts.is_empty() {
-            return Err(CommitError::NoFiles);
-        }
-        compare(handed_over, &receipts)?;
-        let expected: Vec<FileExpectation> = receipts
-            .into_iter()
-            .map(|FileReceipt { path, size, sha256 }| FileExpectation {
-                path,
-                size,
-                sha256: Some(sha256),
-            })
-            .collect();
-        tokio::task::spawn_blocking(move || draft.commit(&expected))
-            .await
-            .map_err(CommitError::Interrupted)?
-            .map_err(CommitError::Commit)
-    }
-}
-
-/// Whether every artifact that was handed to the sink is a whole file of the snapshot. The sink
-/// is a Function like any other: it may have forgotten one, or stored half of it as a whole.
-fn compare(handed_over: &[ArtifactRecord], receipts: &[FileReceipt]) -> Result<(), CommitError> {
-    let stored: BTreeMap<&str, &FileReceipt> =
-        receipts.iter().map(|receipt| (receipt.path.as_str(), receipt)).collect();
-    for artifact in handed_over {
-        let differs = match stored.get(artifact.name.as_str()) {
-            None => "the snapshot has no file of this name".to_owned(),
-            Some(file) if file.size != artifact.size => {
-                format!("the snapshot's file has {}", file.size)
-            }
-            Some(file) => match &artifact.checksum {
-                Some(checksum) if *checksum != format!("sha256:{}", hex::encode(file.sha256)) => {
-                    "the snapshot's file has another digest".to_owned()
-                }
-                _ => continue,
-            },
-        };
-        return Err(CommitError::NotStored {
-            name: artifact.name.clone(),
-            size: artifact.size,
-            stored: differs,
-        });
-    }
-    if handed_over.len() != receipts.len() {
-        return Err(CommitError::Count { artifacts: handed_over.len(), files: receipts.len() });
-    }
-    Ok(())
-}
-
-#[async_trait]
-impl RepositoryWriter for SnapshotSlot {
-    async fn begin(&self) -> PortResult<Box<dyn SnapshotWriter>> {
-        let mut state = self.state.lock().await;
-        if !matches!(*state, SlotState::Empty) {
-            return Err(PortError::InvalidState(
-                "the session's snapshot was begun before".to_owned(),
-            ));
-        }
-        let repository = Arc::clone(&self.repository);
-        let identity = self.identity.clone();
-        let started = self.started;
-        let draft = blocking(move || repository.draft(&identity, started)).await?;
-        *state = SlotState::Begun;
-        Ok(Box::new(OpenSnapshot {
-            draft: Arc::new(Mutex::new(Some(draft))),
-            receipts: Arc::default(),
-            state: Arc::clone(&self.state),
-        }))
-    }
-}
+/// Where a snapshot is put when it is staged; empty until then.
+pub(crate) type Handover = Arc<Mutex<Option<Staged>>>;
 
 /// A snapshot a Function is writing.
-struct OpenSnapshot {
+pub(crate) struct OpenSnapshot {
     /// Absent while a file is being stored, and for ever once storing one has failed.
     draft: Arc<Mutex<Option<Draft>>>,
     receipts: Arc<Mutex<Vec<FileReceipt>>>,
-    state: Arc<Mutex<SlotState>>,
+    handover: Handover,
 }
 
 impl OpenSnapshot {
+    /// An empty snapshot.
+    pub(crate) fn new(draft: Draft, handover: Handover) -> Self {
+        Self { draft: Arc::new(Mutex::new(Some(draft))), receipts: Arc::default(), handover }
+    }
+
     fn with_draft(
         &self,
         change: impl FnOnce(&mut Draft) -> Result<(), sealift_repository::Error>,
@@ -226,7 +89,7 @@ impl SnapshotWriter for OpenSnapshot {
     async fn stage(self: Box<Self>) -> PortResult<()> {
         let draft = self.draft.lock().await.take().ok_or_else(unfinished)?;
         let receipts = std::mem::take(&mut *self.receipts.lock().await);
-        *self.state.lock().await = SlotState::Staged(Box::new(draft), receipts);
+        *self.handover.lock().await = Some(Staged { draft, receipts });
         Ok(())
     }
 }
@@ -352,48 +215,5 @@ pub(crate) fn port_error(error: &sealift_repository::Error) -> PortError {
         ErrorClass::Invalid => PortError::InvalidState(text),
         ErrorClass::NoRepository | ErrorClass::WrongPassword => PortError::Denied(text),
         ErrorClass::Storage | ErrorClass::Internal => PortError::External(text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    fn artifact(name: &str, size: u64) -> ArtifactRecord {
-        ArtifactRecord {
-            stage: "source-0".into(),
-            name: name.into(),
-            size,
-            attributes: Vec::new(),
-            checksum: None,
-        }
-    }
-
-    fn file(path: &str, size: u64) -> FileReceipt {
-        FileReceipt { path: path.into(), size, sha256: [7; 32] }
-    }
-
-    #[test]
-    fn what_was_handed_over_and_stored_whole_is_accepted() {
-        let mut checked = artifact("a", 1);
-        checked.checksum = Some(format!("sha256:{}", hex::encode([7; 32])));
-        compare(&[checked, artifact("b", 2)], &[file("b", 2), file("a", 1)]).unwrap();
-    }
-
-    #[test]
-    fn a_sink_that_forgets_cuts_changes_or_adds_is_found_out() {
-        let mut changed = artifact("a", 1);
-        changed.checksum = Some(format!("sha256:{}", hex::encode([8; 32])));
-        let rows = [
-            (compare(&[artifact("a", 1)], &[]), "no file of this name"),
-            (compare(&[artifact("a", 2)], &[file("a", 1)]), "handed to the sink with 2 bytes"),
-            (compare(&[changed], &[file("a", 1)]), "another digest"),
-            (compare(&[artifact("a", 1)], &[file("a", 1), file("b", 1)]), "has 2 files"),
-        ];
-        for (result, words) in rows {
-            let message = result.unwrap_err().to_string();
-            assert!(message.contains(words), "{message}");
-        }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
+use sealift_job::failure::SessionError;
 use sealift_job::report::{Outcome, SessionReport};
-use sealift_job::session::SessionError;
 use sealift_repository::ErrorClass;
 
 /// What the process tells its parent.

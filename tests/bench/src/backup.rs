@@ -17,7 +17,7 @@ use sealift_e2e::binaries;
 use sealift_host::ports::{Credentials, Events, LogLevel, PortResult, Ports};
 use sealift_host::{Chain, ChainOutcome, Function, Host, Stage, inspect};
 use sealift_job::components::digest;
-use sealift_job::writer::SnapshotSlot;
+use sealift_job::slot::SnapshotSlot;
 use sealift_repository::{Chunks, Committed, Options, Repository, Secrets};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sealift_core::plan::Direction;
 use sealift_host::Host;
-use sealift_job::session::{self, Surroundings};
+use sealift_job::session;
 use sealift_job::status;
+use sealift_job::surroundings::Surroundings;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::RunArgs;
