@@ -5,7 +5,7 @@
 //! again. Anything that does not agree is an error that names artifact and cause, and nothing
 //! appears.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -62,8 +62,10 @@ impl Draft {
 
         // The index as it lies in the storage now, not as it was remembered.
         let engine = gate.run("reading the index back", || engine.drop_index().to_indexed())?;
-        let packs: HashSet<Id> =
-            gate.run("listing the packs", || gate.list(FileType::Pack))?.into_iter().collect();
+        let packs: HashMap<Id, u32> = gate
+            .run("listing the packs", || gate.list_with_size(FileType::Pack))?
+            .into_iter()
+            .collect();
         let contents = proof::prove(&engine, tree, &identity.path, &ledger, &packs, |work| {
             gate.run("reading the tree back", work)
         })?;
@@ -157,9 +159,12 @@ impl Draft {
             .run("reading the snapshot back", || engine.get_file::<SnapshotFile>(&id))
             .map_err(uncertain)?;
         if !same(&stored_file, &snapshot) {
-            return Err(Error::Damaged {
-                what: format!("snapshot {name} does not read as it was written; remove it"),
-            });
+            // Not "nothing was made": the file is there and restores will see it.
+            return Err(uncertain(Error::Damaged {
+                what: "the snapshot file exists, does not read as it was written and could not be \
+                       proven; run check"
+                    .to_owned(),
+            }));
         }
         stored_file.id = id;
         Ok(Committed { snapshot: SnapshotInfo::from(stored_file), statistics })

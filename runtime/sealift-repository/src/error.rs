@@ -42,6 +42,14 @@ pub enum StorageError {
         /// The backend's own words, one line.
         detail: String,
     },
+    /// A file was to be created and another one is there.
+    #[error("the storage did not {operation} {object}: another one is there already")]
+    Exists {
+        /// What was tried: write.
+        operation: &'static str,
+        /// File type and identifier.
+        object: String,
+    },
     /// The session was cancelled before the call.
     #[error("cancelled before the storage could {operation} {object}")]
     Cancelled {
@@ -161,8 +169,10 @@ pub enum Error {
         /// That error.
         cause: String,
     },
-    /// The snapshot file was sent but it is not known whether it arrived.
-    #[error("it is not known whether snapshot {id} was stored; look at the list of snapshots")]
+    /// The snapshot file was sent but it is not known whether it arrived, or arrived as it was.
+    #[error(
+        "it is not known whether snapshot {id} was stored whole; look at the list of snapshots and run check"
+    )]
     Uncertain {
         /// The snapshot.
         id: String,

@@ -1,6 +1,8 @@
 //! Storage that fails where a test says: the commit gate against what a real server cannot show.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod foreign;
+
 use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,6 +35,8 @@ enum Fault {
     Panic(FileType),
     /// The first blob of a data pack is answered with the second, which is as long.
     Swap,
+    /// A snapshot file is answered with another one, if there is one.
+    Other,
 }
 
 /// A storage with a fault that can be switched on.
@@ -44,6 +48,8 @@ struct Faulty {
     /// Set by the first write of this type, if asked for.
     cancel_at: Mutex<Option<(FileType, CancelFlag)>>,
     hits: AtomicBool,
+    /// Done once, before a key file is written.
+    before_key: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Faulty {
@@ -55,6 +61,7 @@ impl Faulty {
             matching: AtomicUsize::new(0),
             cancel_at: Mutex::new(None),
             hits: AtomicBool::new(false),
+            before_key: Mutex::new(None),
         })
     }
 
@@ -91,7 +98,12 @@ impl ReadBackend for Faulty {
         Ok(list)
     }
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
-        self.inner.read_full(tpe, id)
+        let mut id = *id;
+        if tpe == FileType::Snapshot && matches!(*self.fault.lock().unwrap(), Some(Fault::Other)) {
+            let list = self.inner.list(tpe)?;
+            id = list.into_iter().find(|other| *other != id).unwrap_or(id);
+        }
+        self.inner.read_full(tpe, &id)
     }
     fn read_partial(
         &self,
@@ -126,6 +138,8 @@ impl WriteBackend for Faulty {
         {
             flag.cancel();
         }
+        let before = self.before_key.lock().unwrap().take_if(|_| tpe == FileType::Key);
+        before.into_iter().for_each(|work| work());
         let fault = *self.fault.lock().unwrap();
         match fault {
             Some(Fault::Write(failing, nth) | Fault::WriteLate(failing, nth))

@@ -16,6 +16,7 @@ use rustic_core::{
 };
 
 use crate::error::{one_line, panic_text};
+use crate::storage::EXISTS;
 use crate::{CancelFlag, Error, Secrets, StorageError};
 
 /// What happens to a snapshot file that is written.
@@ -38,6 +39,8 @@ pub(crate) struct Gate {
     cancel: CancelFlag,
     snapshots: Mutex<Snapshots>,
     failure: Mutex<Option<StorageError>>,
+    /// The key file that was written last.
+    key: Mutex<Option<Id>>,
 }
 
 impl Gate {
@@ -71,6 +74,7 @@ impl Gate {
             cancel,
             snapshots: Mutex::new(snapshots),
             failure: Mutex::new(None),
+            key: Mutex::new(None),
         })
     }
 
@@ -93,6 +97,11 @@ impl Gate {
             Snapshots::Sent(id) => Some(id),
             _ => None,
         }
+    }
+
+    /// The key file that was written last.
+    pub(crate) fn key(&self) -> Option<Id> {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs rustic_core and turns what comes out, panics of its threads included, into our error.
@@ -153,10 +162,10 @@ impl Gate {
             return Err(self.remember(StorageError::Cancelled { operation, object: object() }));
         }
         work().map_err(|error| {
-            self.remember(StorageError::Failed {
-                operation,
-                object: object(),
-                detail: self.text(&error),
+            self.remember(if error.is_code(EXISTS) {
+                StorageError::Exists { operation, object: object() }
+            } else {
+                StorageError::Failed { operation, object: object(), detail: self.text(&error) }
             })
         })
     }
@@ -177,7 +186,9 @@ impl fmt::Debug for Gate {
 
 impl ReadBackend for Gate {
     fn location(&self) -> String {
-        self.secrets.redact(&self.storage.location())
+        // Public as the plan has it: a storage refuses a place that holds a user or a password.
+        // Redacted it would only lose a folder that is named like its user.
+        self.storage.location()
     }
 
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
@@ -261,7 +272,11 @@ impl WriteBackend for Gate {
             "write",
             || name(tpe, id),
             || self.storage.write_bytes(tpe, id, cacheable, content),
-        )
+        )?;
+        if tpe == FileType::Key {
+            *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(*id);
+        }
+        Ok(())
     }
 
     fn remove(&self, tpe: FileType, id: &Id, cacheable: bool) -> RusticResult<()> {

@@ -1,7 +1,9 @@
 //! Makes a repository, in an empty place only.
 //!
 //! Format v2; chunks as asked for; packs of 16 MiB that do not grow with the repository, so that
-//! memory, which holds whole packs, stays flat.
+//! memory, which holds whole packs, stays flat. Of two that make the same repository at once one
+//! wins, because a config file is created and never replaced; the other is told and takes its key
+//! back.
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use rustic_core::{
 use serde::Deserialize;
 
 use crate::gate::Gate;
-use crate::{Chunks, Error, Options, Secrets};
+use crate::{Chunks, Error, Options, Secrets, StorageError};
 
 const PACK_SIZE: u64 = 16 << 20;
 const TREE_PACK_SIZE: u64 = 4 << 20;
@@ -41,7 +43,7 @@ pub(crate) fn create(gate: &Arc<Gate>, secrets: &Secrets, options: &Options) -> 
         }
     }
     clear_keys(gate, options)?;
-    gate.run(operation, || {
+    let made = gate.run(operation, || {
         rustic_core::Repository::new(
             &RepositoryOptions::default().no_cache(true),
             &RepositoryBackends::new(gate.clone(), None),
@@ -51,8 +53,25 @@ pub(crate) fn create(gate: &Arc<Gate>, secrets: &Secrets, options: &Options) -> 
             &KeyOptions::default().hostname(hostname()).with_created(true),
             &config(options.chunks),
         )
-    })?;
-    Ok(())
+    });
+    match made {
+        Err(Error::Storage { source: StorageError::Exists { .. }, .. }) => {
+            // Another session was faster; its config stands. Our key opens nothing, but whoever
+            // has the same password could be given it before the right one.
+            if let Some(id) = gate.key() {
+                let removed = gate.run(operation, || gate.remove(FileType::Key, &id, false));
+                if let Err(error) = removed {
+                    tracing::warn!(
+                        key = id.to_hex().as_str(),
+                        error = %error.chain(),
+                        "a key that opens nothing could not be removed; remove its file by hand"
+                    );
+                }
+            }
+            Err(Error::Exists { location: gate.location() })
+        }
+        made => made.map(drop),
+    }
 }
 
 /// Removes the key that an init left which was broken off between key and config.

@@ -1,10 +1,10 @@
 //! Reads a tree back from the storage and compares it with the ledger.
 //!
 //! The proof that what will be committed can be restored: every name and size, every blob in the
-//! index as it now lies in the storage, every pack the blobs lie in. It does not read the data
-//! itself; `check --read-data` does.
+//! index as it now lies in the storage, every pack the blobs lie in, and that the pack is long
+//! enough for them. It does not read the data itself; `check --read-data` does.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use rustic_core::repofile::{Node, NodeType, Tree};
 use rustic_core::{DataId, Id, IndexedFullStatus, IndexedTree, RusticResult, TreeId};
@@ -43,13 +43,13 @@ pub(crate) fn walk<S: IndexedTree>(
 /// What the blobs of each file are, by absolute path; the result of a proof.
 pub(crate) type Contents = BTreeMap<String, Vec<DataId>>;
 
-/// Compares the stored tree with the ledger.
+/// Compares the stored tree with the ledger. `packs` are those in the storage and their sizes.
 pub(crate) fn prove(
     engine: &rustic_core::Repository<IndexedFullStatus>,
     root: TreeId,
     folder: &str,
     ledger: &BTreeMap<String, FileReceipt>,
-    packs: &HashSet<Id>,
+    packs: &HashMap<Id, u32>,
     run: impl FnOnce(&mut dyn FnMut() -> RusticResult<()>) -> Result<(), Error>,
 ) -> Result<Contents, Error> {
     let mut flaw = None;
@@ -70,18 +70,24 @@ pub(crate) fn prove(
     if let Some(cause) = flaw {
         return Err(Error::SnapshotNotProven { cause });
     }
-    let in_a_pack = |pack: Id, what: &str| {
-        if packs.contains(&pack) {
-            Ok(())
-        } else {
-            Err(format!("pack {} that holds {what} is not in the storage", pack.to_hex().as_str()))
+    let in_a_pack = |pack: Id, offset: u32, length: u32, what: &str| {
+        let name = pack.to_hex();
+        let name = name.as_str();
+        let end = u64::from(offset) + u64::from(length);
+        match packs.get(&pack) {
+            None => Err(format!("pack {name} that holds {what} is not in the storage")),
+            Some(size) if u64::from(*size) < end => Err(format!(
+                "pack {name} that holds {what} has {size} bytes in the storage and needs {end}"
+            )),
+            Some(_) => Ok(()),
         }
     };
     for tree in trees {
         let entry = engine.get_index_entry(&tree).map_err(|_| Error::SnapshotNotProven {
             cause: format!("tree {} is in no index", tree.to_hex().as_str()),
         })?;
-        in_a_pack(*entry.pack, "a tree").map_err(|cause| Error::SnapshotNotProven { cause })?;
+        in_a_pack(*entry.pack, entry.location.offset, entry.location.length, "a tree")
+            .map_err(|cause| Error::SnapshotNotProven { cause })?;
     }
     let mut contents = Contents::new();
     for Found { path, node } in found {
@@ -96,7 +102,8 @@ pub(crate) fn prove(
                     let entry = engine.get_index_entry(id).map_err(|_| {
                         refuse(format!("blob {} is in no index", id.to_hex().as_str()))
                     })?;
-                    in_a_pack(*entry.pack, "a part of it").map_err(refuse)?;
+                    let at = entry.location;
+                    in_a_pack(*entry.pack, at.offset, at.length, "a part of it").map_err(refuse)?;
                     stored += u64::from(entry.data_length());
                 }
                 if stored != receipt.size || node.meta.size != receipt.size {

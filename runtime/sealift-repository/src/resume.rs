@@ -3,7 +3,8 @@
 //! rustic writes its index every five minutes and at the end; a backup that died before leaves
 //! packs that are in no index. They cost nothing but space, but only when the index knows them is
 //! their content not sent again. The index is only ever added to here: packs the index knows and
-//! the storage does not are damage, and are told instead of being dropped from the index.
+//! the storage does not, or has with another size, are damage, and are told instead of being
+//! dropped from the index, which is what rustic's repair does with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,32 +29,50 @@ impl Repository {
     /// alone: what a backup is just writing looks the same.
     ///
     /// # Errors
-    /// Packs are missing, or the storage failed.
+    /// Packs are missing or of another size than the index says, or the storage failed.
     pub fn resume(&self) -> Result<Resumed, Error> {
         let gate = self.shut_gate();
         let engine = self.engine(&gate)?;
         let mut known = BTreeSet::new();
-        let mut in_use = BTreeSet::new();
+        let mut in_use: BTreeMap<Id, u32> = BTreeMap::new();
         gate.run("reading the index", || {
             for file in engine.stream_files::<IndexFile>()? {
                 let (_, index) = file?;
-                in_use.extend(index.packs.iter().map(|pack| *pack.id));
+                for pack in &index.packs {
+                    // Of several entries the one with the most blobs describes the pack.
+                    let size = in_use.entry(*pack.id).or_default();
+                    *size = pack.pack_size().max(*size);
+                }
                 known.extend(index.packs_to_delete.iter().map(|pack| *pack.id));
             }
             Ok(())
         })?;
-        known.extend(in_use.iter().copied());
+        known.extend(in_use.keys().copied());
         let stored: BTreeMap<Id, u32> = gate
             .run("listing the packs", || gate.list_with_size(FileType::Pack))?
             .into_iter()
             .collect();
-        let missing: Vec<&Id> = in_use.iter().filter(|pack| !stored.contains_key(*pack)).collect();
+        let missing: Vec<&Id> = in_use.keys().filter(|pack| !stored.contains_key(*pack)).collect();
         if let Some(first) = missing.first() {
             return Err(Error::Damaged {
                 what: format!(
                     "{} packs that the index knows are not in the storage, {} is one; run check",
                     missing.len(),
                     first.to_hex().as_str()
+                ),
+            });
+        }
+        let other_size = in_use
+            .iter()
+            .filter_map(|(pack, size)| Some((pack, *size, *stored.get(pack)?)))
+            .filter(|(_, size, found)| size != found);
+        if let Some((pack, size, found)) = other_size.clone().next() {
+            return Err(Error::Damaged {
+                what: format!(
+                    "{} packs have another size in the storage than in the index, {} has {found} \
+                     bytes instead of {size}; run check",
+                    other_size.count(),
+                    pack.to_hex().as_str()
                 ),
             });
         }

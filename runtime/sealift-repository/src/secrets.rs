@@ -108,27 +108,37 @@ impl Secrets {
         })
     }
 
-    /// The text with every secret value in it replaced.
+    /// The text with every secret value in it replaced: passwords, secret keys, and the users and
+    /// access keys that belong to them, as they are and as they stand in a URL.
     ///
     /// A last line of defence for texts that come from libraries; values of fewer than four
     /// characters are left, because they would blot out ordinary words.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let logins = [&self.s3, &self.rest];
-        let passwords = logins.iter().copied().flatten().flat_map(|login| {
-            // A password that stands in a URL stands there percent-encoded.
-            let encoded: String =
-                url::form_urlencoded::byte_serialize(login.password.as_bytes()).collect();
-            [login.password.to_string(), encoded]
-        });
+        let mut values = vec![self.password.clone()];
+        for login in [&self.s3, &self.rest].into_iter().flatten() {
+            values.extend([login.password.clone(), login.user.clone()]);
+        }
+        let mut shapes: Vec<Zeroizing<String>> = values.into_iter().flat_map(shapes).collect();
+        // The longest first: a value that is part of another must not leave the rest of it.
+        shapes.sort_by_key(|shape| std::cmp::Reverse(shape.len()));
         let mut redacted = text.to_owned();
-        for secret in std::iter::once(self.password.to_string()).chain(passwords) {
-            if secret.len() >= 4 {
-                redacted = redacted.replace(&secret, "[redacted]");
-            }
+        for shape in shapes.iter().filter(|shape| shape.len() >= 4) {
+            redacted = redacted.replace(shape.as_str(), "[redacted]");
         }
         redacted
     }
+}
+
+/// How a value can stand in a text: as it is, as in a form or a query, as in front of the host of
+/// a URL.
+fn shapes(value: Zeroizing<String>) -> Vec<Zeroizing<String>> {
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let in_front = url::Url::parse("http://host/").ok().and_then(|mut url| {
+        url.set_username(&value).ok()?;
+        Some(Zeroizing::new(url.username().to_owned()))
+    });
+    [value, Zeroizing::new(form)].into_iter().chain(in_front).collect()
 }
 
 impl fmt::Debug for Secrets {
@@ -190,5 +200,26 @@ mod tests {
             secrets.redact("http://bob:p%40ss%2Fword@host/ and p@ss/word and hunter2hunter2"),
             "http://bob:[redacted]@host/ and [redacted] and [redacted]"
         );
+    }
+
+    #[test]
+    fn users_and_access_keys_are_redacted_as_they_are_and_as_a_url_has_them() {
+        let login = |user: &str, password: &str| Login {
+            user: Zeroizing::new(user.into()),
+            password: Zeroizing::new(password.into()),
+        };
+        let mut secrets = Secrets::new("hunter2hunter2");
+        secrets.s3 = Some(login("AKIAEXAMPLE", "AKIAEXAMPLE-and-more"));
+        secrets.rest = Some(login("anna lee", "it's 100%* ~true"));
+        assert_eq!(
+            secrets.redact("key AKIAEXAMPLE, secret AKIAEXAMPLE-and-more"),
+            "key [redacted], secret [redacted]"
+        );
+        // The form's encoding differs from that of a user in a URL: blank, quote, star, tilde.
+        let mut url = url::Url::parse("https://host/").unwrap();
+        url.set_username("anna lee").unwrap();
+        url.set_password(Some("it's 100%* ~true")).unwrap();
+        assert_eq!(secrets.redact(url.as_str()), "https://[redacted]:[redacted]@host/");
+        assert_eq!(secrets.redact("user=anna+lee"), "user=[redacted]");
     }
 }

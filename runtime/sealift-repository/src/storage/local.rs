@@ -2,10 +2,12 @@
 //!
 //! rustic_backend writes and reads the files; listing is our own. Its lists leave out what could
 //! not be read, and a list that is too short makes prune remove data that is in use. After a
-//! write the folder is flushed too, so that the name is as durable as the bytes.
+//! write the folder is flushed too, so that the name is as durable as the bytes. The config file is
+//! created and never replaced: with another one all data of a repository would be lost.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use rustic_backend::LocalBackend;
 use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 
-use super::{OURS, failed};
+use super::{OURS, exists, failed};
 use crate::Error;
 
 /// A repository in a folder.
@@ -79,6 +81,31 @@ impl Folder {
             found.push((id, size));
         }
         Ok(())
+    }
+}
+
+/// Puts the file there whole or not at all, and never in place of another.
+fn create_new(path: &Path, content: &BytesList) -> RusticResult<()> {
+    let root = path.parent().unwrap_or(path);
+    let write = || {
+        // In a folder of the repository, where a file that is left behind disturbs no list and
+        // no other init; the umask narrows the mode, as for all other files.
+        let mut file = tempfile::Builder::new()
+            .prefix(".config-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(root.join("keys"))?;
+        for bytes in content.slice() {
+            file.write_all(bytes)?;
+        }
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)
+    };
+    match write() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(exists(format!("{} is there already", path.display())))
+        }
+        Err(error) => Err(at(path, &error)),
     }
 }
 
@@ -169,13 +196,40 @@ impl WriteBackend for Folder {
         cacheable: bool,
         content: BytesList,
     ) -> RusticResult<()> {
-        self.files.write_bytes(tpe, id, cacheable, content)?;
         let path = self.file(tpe, id);
+        if tpe == FileType::Config {
+            create_new(&path, &content)?;
+        } else {
+            self.files.write_bytes(tpe, id, cacheable, content)?;
+        }
         let folder = path.parent().unwrap_or(&self.root);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
     }
 
     fn remove(&self, tpe: FileType, id: &Id, cacheable: bool) -> RusticResult<()> {
         self.files.remove(tpe, id, cacheable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_config_that_is_there_is_never_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path().to_str().unwrap()).unwrap();
+        folder.create().unwrap();
+        let id = Id::default();
+        let write = |text: &str| {
+            folder.write_bytes(FileType::Config, &id, false, text.as_bytes().to_vec().into())
+        };
+        write("the first").unwrap();
+        assert!(write("the second").unwrap_err().is_code(super::super::EXISTS));
+        assert_eq!(folder.read_full(FileType::Config, &id).unwrap(), "the first");
+        // Nothing is left beside it.
+        assert_eq!(fs::read_dir(place.path().join("keys")).unwrap().count(), 0);
     }
 }

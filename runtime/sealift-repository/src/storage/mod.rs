@@ -54,7 +54,7 @@ pub(crate) fn refuse_foreign(
         Location::Local { path } => (path.clone(), local::foreign(path)?),
         Location::S3 { bucket, prefix, .. } => (
             format!("s3 bucket {bucket}, prefix {prefix:?}"),
-            s3::Bucket::new(location, secrets, options)?.foreign()?,
+            s3::Bucket::new(location, secrets, options)?.foreign(secrets)?,
         ),
         // The protocol shows nothing but a repository's own files.
         Location::Rest { .. } => return Ok(()),
@@ -74,4 +74,12 @@ const OURS: [&str; 7] = ["config", "data", "index", "keys", "locks", "snapshots"
 
 fn failed(detail: impl Into<String>) -> Box<RusticError> {
     RusticError::new(ErrorKind::Backend, detail.into())
+}
+
+/// The code of [`exists`], by which the gate knows it.
+pub(crate) const EXISTS: &str = "sealift-exists";
+
+/// A file was to be created and somebody else's is there; it was left as it is.
+fn exists(detail: impl Into<String>) -> Box<RusticError> {
+    failed(detail).attach_error_code(EXISTS)
 }

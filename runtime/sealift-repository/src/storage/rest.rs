@@ -2,7 +2,9 @@
 //!
 //! rustic_backend speaks the protocol; looking for the config file is our own, because there a
 //! server that is down or refuses looks like one without a repository, and init would follow.
-//! User and password stand only in the URL the client holds and in no text.
+//! User and password stand only in the URL the client holds and in no text. The client is
+//! rustic_backend's, which takes proxies from the environment (`HTTP_PROXY`, `HTTPS_PROXY`,
+//! `NO_PROXY`) and has no switch for that; nothing else comes from there.
 
 use std::error::Error as _;
 use std::io::Write;

@@ -2,8 +2,8 @@
 //!
 //! On `object_store`, whose lists end in an error when a page of them fails (rustic's own S3
 //! leaves out what failed, and prune then removes data in use). The keys are those of the storage
-//! Secret; the environment and the machine's metadata service are never asked. Names are
-//! restic's: `<prefix>/data/ab/abcd…`.
+//! Secret; neither the environment, its proxies included, nor the machine's metadata service is
+//! asked. Names are restic's: `<prefix>/data/ab/abcd…`; objects elsewhere are none of ours.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBacke
 use sealift_core::plan::Location;
 use tokio::runtime::Runtime;
 
-use super::{OURS, failed};
+use super::{OURS, exists, failed};
 use crate::{Error, Options, Secrets};
 
 /// A repository in a bucket.
@@ -57,7 +57,11 @@ impl Bucket {
             .with_timeout(options.request_timeout)
             .with_connect_timeout(Duration::from_secs(20).min(options.request_timeout))
             .with_allow_http(endpoint.starts_with("http://"))
-            .with_allow_invalid_certificates(*insecure_tls);
+            .with_allow_invalid_certificates(*insecure_tls)
+            // The client would take a proxy from the environment. There is no switch for that, but
+            // a proxy of our own replaces it, and this one is used for no host and no address.
+            .with_proxy_url("http://localhost")
+            .with_proxy_excludes("*,0.0.0.0/0,::/0");
         if let Some(pem) = &secrets.ca_pem {
             let certificates = Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|error| invalid("CA_CERT_DATA", error.to_string()))?;
@@ -101,7 +105,7 @@ impl Bucket {
 
     /// What lies under the prefix and is no repository's. At the root of a bucket other prefixes
     /// are other people's rooms, and nothing is foreign.
-    pub(super) fn foreign(&self) -> Result<Vec<String>, Error> {
+    pub(super) fn foreign(&self, secrets: &Secrets) -> Result<Vec<String>, Error> {
         if self.prefix.as_ref().is_empty() {
             return Ok(Vec::new());
         }
@@ -112,7 +116,8 @@ impl Bucket {
                     source: crate::StorageError::Failed {
                         operation: "list",
                         object: self.place.clone(),
-                        detail: crate::error::one_line(&error),
+                        // No gate stands before this call.
+                        detail: secrets.redact(&crate::error::one_line(&error)),
                     },
                 }
             })?;
@@ -133,7 +138,10 @@ impl Bucket {
         let Some(runtime) = &self.runtime else {
             return Err(failed("the S3 client has ended"));
         };
-        runtime.block_on(work).map_err(|error| failed(chain(&error)))
+        runtime.block_on(work).map_err(|error| match error {
+            object_store::Error::AlreadyExists { .. } => exists(chain(&error)),
+            _ => failed(chain(&error)),
+        })
     }
 
     fn key(&self, tpe: FileType, id: &Id) -> Path {
@@ -252,7 +260,8 @@ impl ReadBackend for Bucket {
             .into_iter()
             .filter_map(|object| {
                 let id: Id = object.location.filename()?.parse().ok()?;
-                Some((id, object))
+                // The list goes into all folders; a file is only where it would be read from.
+                (object.location == self.key(tpe, &id)).then_some((id, object))
             })
             .map(|(id, object)| Ok((id, size(object.size, &object.location)?)))
             .collect()
