@@ -229,7 +229,7 @@ fn init_touches_nothing_that_is_there() {
     std::fs::remove_file(place.path().join("config")).unwrap();
     let error = init().unwrap_err();
     assert!(
-        matches!(&error, Error::Foreign { found, .. } if found.contains("1 key files")),
+        matches!(&error, Error::Foreign { found, .. } if found.contains("a key and no config")),
         "{error:?}"
     );
     assert_eq!(place.files("keys").len(), 1);

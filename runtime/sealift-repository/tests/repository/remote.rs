@@ -169,6 +169,19 @@ fn a_repository_in_a_bucket_that_restic_accepts() {
     let said = restic_ok(&repository, &["check", "--read-data"], &keys);
     assert!(said.contains("no errors were found"), "{said}");
 
+    // Objects that only look like files of the repository, in folders of their own, are none.
+    let root = folder.path().join("root/backups/demo/vault");
+    let before = Repository::open(&location, &s3_secrets(), small()).unwrap();
+    let before = before.statistics().unwrap();
+    for stray in ["snapshots/old", "data/old", "data/00/old", "index/old"] {
+        std::fs::create_dir_all(root.join(stray)).unwrap();
+        std::fs::write(root.join(stray).join("ab".repeat(32)), "no file of ours").unwrap();
+    }
+    let repository = Repository::open(&location, &s3_secrets(), small()).unwrap();
+    assert_eq!(repository.statistics().unwrap(), before);
+    assert_eq!(repository.snapshots().unwrap().len(), 1);
+    assert_eq!(repository.resume().unwrap(), sealift_repository::Resumed::default());
+
     // Something else under a prefix is left alone.
     std::fs::create_dir_all(folder.path().join("root/backups/other")).unwrap();
     std::fs::write(folder.path().join("root/backups/other/letters.txt"), "dear").unwrap();
@@ -214,6 +227,70 @@ fn a_bucket_over_tls_needs_its_ca_unless_insecure_tls_is_asked_for() {
     assert_eq!(error.class(), ErrorClass::Storage, "{error:?}");
     let insecure = Repository::open(&location(true), &s3_secrets(), small()).unwrap();
     assert_eq!(read(&insecure, &committed.snapshot.id, "a").unwrap(), b"over TLS");
+}
+
+/// A server that refuses every request and repeats in its answer who asked, as Amazon's does.
+fn repeating_refusal() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 8192]);
+            let body = format!(
+                "<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>{S3_KEY}</AWSAccessKeyId></Error>"
+            );
+            let _ = stream.write_all(
+                format!(
+                    "HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                )
+                .as_bytes(),
+            );
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn an_access_key_that_a_server_repeats_stands_in_no_error() {
+    let location = s3_location(repeating_refusal(), "demo", false);
+    // Init looks into the bucket before there is a gate.
+    for error in [
+        Repository::init(&location, &s3_secrets(), small()).unwrap_err(),
+        Repository::open(&location, &s3_secrets(), small()).unwrap_err(),
+    ] {
+        assert_eq!(error.class(), ErrorClass::Storage, "{error:?}");
+        let text = format!("{} {error:?}", error.chain());
+        assert!(!text.contains(S3_KEY), "{text}");
+    }
+    let error = Repository::init(&location, &s3_secrets(), small()).unwrap_err();
+    assert!(error.chain().contains("<AWSAccessKeyId>[redacted]<"), "{}", error.chain());
+}
+
+#[test]
+fn a_proxy_in_the_environment_is_not_asked_for_a_bucket() {
+    const INSIDE: &str = "SEALIFT_TEST_WITH_A_PROXY";
+    if std::env::var_os(INSIDE).is_none() {
+        // The environment of a process that has threads cannot be changed: a second process.
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "remote::a_proxy_in_the_environment_is_not_asked_for_a_bucket"])
+            .env(INSIDE, "1")
+            .envs(["http_proxy", "HTTP_PROXY", "ALL_PROXY"].map(|name| (name, repeating_refusal())))
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = s3_server(folder.path(), &[]);
+    for host in ["127.0.0.1", "localhost"] {
+        let location = s3_location(format!("http://{host}:{}", server.port), host, false);
+        Repository::init(&location, &s3_secrets(), small()).unwrap();
+    }
 }
 
 #[test]
