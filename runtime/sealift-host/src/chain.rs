@@ -22,6 +22,7 @@ use crate::engine::Host;
 use crate::error::{FunctionError, LimitKind};
 use crate::outcome::{ChainFailure, ChainOutcome, SessionOutcome, StageOutcome, Status};
 use crate::ports::Ports;
+use crate::secrets::Secrets;
 use crate::stage::{self, Checked, Connections, Stage};
 
 /// What is to be run.
@@ -107,6 +108,7 @@ impl Host {
             upstream: None,
             downstream: None,
             outcome: Some(Arc::new(outcome.clone())),
+            secrets: Arc::default(),
         };
         let mut run = std::pin::pin!(stage::run(self, checked, connections));
         let (outcome, _) = tokio::select! {
@@ -191,6 +193,8 @@ fn start(host: &Host, checked: Vec<Checked>, ports: &Ports, stop: &Stop) -> Runn
     let mut running = JoinSet::new();
     let last = checked.len().saturating_sub(1);
     let mut upstream = None;
+    // Of all stages: what one was answered reaches the next ones inside artifacts.
+    let secrets = Arc::new(Secrets::default());
     for (index, checked) in checked.into_iter().enumerate() {
         let (downstream, next) = match index == last {
             true => (None, None),
@@ -205,6 +209,7 @@ fn start(host: &Host, checked: Vec<Checked>, ports: &Ports, stop: &Stop) -> Runn
             upstream: std::mem::replace(&mut upstream, next),
             downstream,
             outcome: None,
+            secrets: Arc::clone(&secrets),
         };
         let host = host.clone();
         running.spawn(async move { (index, stage::run(&host, checked, connections).await) });

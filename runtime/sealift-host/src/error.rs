@@ -8,6 +8,7 @@ use sealift_bindings::v0_1_0::{Failure, errors};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::PortError;
+use crate::secrets::Secrets;
 use crate::text;
 
 /// Bytes of a message a Function hands over that are kept.
@@ -212,6 +213,34 @@ impl FunctionError {
         message.push_str(" (");
         message.push_str(note);
         message.push(')');
+        self
+    }
+}
+
+impl FunctionError {
+    /// The same without credentials in any of its texts.
+    #[must_use]
+    pub(crate) fn redacted(mut self, secrets: &Secrets) -> Self {
+        match &mut self {
+            Self::InvalidParameter { field: other, message }
+            | Self::Other { code: other, message } => {
+                *other = secrets.redact(other);
+                *message = secrets.redact(message);
+            }
+            Self::Trap { message, function, backtrace, stderr } => {
+                for text in function.iter_mut().chain(backtrace).chain([message, stderr]) {
+                    *text = secrets.redact(text);
+                }
+            }
+            Self::Retryable { message, .. }
+            | Self::Limit { message, .. }
+            | Self::Denied(message)
+            | Self::External(message)
+            | Self::DataLossRisk(message)
+            | Self::Cancelled(message)
+            | Self::InvalidState(message)
+            | Self::Internal(message) => *message = secrets.redact(message),
+        }
         self
     }
 }

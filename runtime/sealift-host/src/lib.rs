@@ -27,6 +27,7 @@ mod meter;
 mod network;
 mod outcome;
 pub mod ports;
+mod secrets;
 mod stage;
 mod state;
 mod stream;

@@ -10,6 +10,7 @@
 //! - A typed error of the Function wins over what it left unfinished; the first cause of a chain
 //!   is recorded before anything of the stage is dropped.
 //! - Nothing of a stage that is stopped can look complete (`life`).
+//! - No text of a Function repeats a credential the host attached for its chain (`secrets`).
 //!
 //! # Caveats
 //! A killed Function gets no chance to clean up; a cancelled one has [`GRACE`].
@@ -48,6 +49,7 @@ use crate::meter::{CpuTime, Metered};
 use crate::network::{self, Bound, HttpHooks, Network};
 use crate::outcome::{SessionOutcome, StageOutcome, Status};
 use crate::ports::Ports;
+use crate::secrets::Secrets;
 use crate::state::{HANDLES, State};
 use crate::trap;
 
@@ -105,6 +107,7 @@ pub(crate) struct Connections {
     pub(crate) upstream: Option<EdgeReader>,
     pub(crate) downstream: Option<EdgeWriter>,
     pub(crate) outcome: Option<Arc<SessionOutcome>>,
+    pub(crate) secrets: Arc<Secrets>,
 }
 
 /// A stage that passed every check and was given nothing yet.
@@ -151,10 +154,13 @@ pub(crate) async fn run(
     let stop = connections.stop.clone();
     let life = LifeGuard::new();
     let cpu = CpuTime::default();
-    let log = Log::new(&stage.name, Arc::clone(&connections.ports.events), stage.limits.log_bytes);
+    let secrets = Arc::clone(&connections.secrets);
+    let events = Arc::clone(&connections.ports.events);
+    let log = Log::new(&stage.name, events, stage.limits.log_bytes, Arc::clone(&secrets));
     let network = bound.map(|bound| {
         let (life, stop) = (life.life(), stop.clone());
-        Arc::new(Network::new(&grants.http, bound, &connections.ports, life, stop))
+        let secrets = Arc::clone(&secrets);
+        Arc::new(Network::new(&grants.http, bound, &connections.ports, life, stop, secrets))
     });
     let hooks = HttpHooks(network.clone());
     let state = state(&stage, &grants, parameters, connections, &life, &log, hooks, started);
@@ -178,7 +184,7 @@ pub(crate) async fn run(
     let stderr = log.tail();
     let result = match ended {
         Ended::Returned(Ok(Ok(()))) => settle(store.data_mut()).await,
-        Ended::Returned(Ok(Err(error))) => Err((None, FunctionError::from(error))),
+        Ended::Returned(Ok(Err(error))) => Err((None, FunctionError::from(secrets.error(error)))),
         Ended::Returned(Err(error)) => {
             let error = trap::explain(&error, &stderr);
             Err((None, store.data().hint.iter().fold(error, |error, hint| error.with_note(hint))))
@@ -190,8 +196,8 @@ pub(crate) async fn run(
     let (status, error) = match result {
         Ok(()) => (Status::Succeeded, None),
         Err((artifact, error)) => {
-            let artifact = artifact.or_else(|| at(state));
-            let error = annotate(error, network.as_deref());
+            let artifact = artifact.or_else(|| at(state)).map(|name| secrets.clean(&name, 256));
+            let error = annotate(error, network.as_deref()).redacted(&secrets);
             let (status, error) = fail(&stop, &stage, artifact, error);
             (status, Some(error))
         }
@@ -224,7 +230,7 @@ fn state(
     http_hooks: HttpHooks,
     started: Instant,
 ) -> State {
-    let Connections { ports, stop, upstream, downstream, outcome } = connections;
+    let Connections { ports, stop, upstream, downstream, outcome, secrets } = connections;
     let stdio = Stdio::new(Arc::clone(log));
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
@@ -243,6 +249,7 @@ fn state(
         http_hooks,
         limiter: Limiter::new(&stage.limits),
         stop,
+        secrets,
         stdio,
         slots: Slots::new(),
         upstream: UpstreamCtx {
@@ -337,7 +344,7 @@ fn at(state: &State) -> Option<String> {
     downstream
         .or(state.repository_writer.open.as_ref())
         .or(state.upstream.current.as_ref())
-        .map(|name| crate::text::clean(name, 256))
+        .cloned()
 }
 
 fn out_of_time(limits: &Limits) -> FunctionError {

@@ -24,6 +24,7 @@ use crate::life::LifeGuard;
 use crate::limiter::Limiter;
 use crate::network::HttpHooks;
 use crate::outcome::SessionOutcome;
+use crate::secrets::Secrets;
 
 /// Most handles a Function holds at once; an honest one holds a handful.
 pub(crate) const HANDLES: usize = 10_000;
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) http_hooks: HttpHooks,
     pub(crate) limiter: Limiter,
     pub(crate) stop: Stop,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) stdio: Stdio,
     pub(crate) slots: Slots,
     pub(crate) upstream: UpstreamCtx,

@@ -18,6 +18,7 @@ use crate::artifact::{ArtifactRecord, ArtifactWriter};
 use crate::body::Body;
 use crate::edge::{EdgeWriter, Header, RUN_BYTES, Run};
 use crate::error::FunctionError;
+use crate::secrets::Secrets;
 use crate::state::State;
 
 /// Records of artifacts that are kept for the outcome; what is beyond is not.
@@ -70,6 +71,7 @@ pub(crate) struct View<'a> {
     pub(crate) ctx: &'a mut DownstreamCtx,
     pub(crate) table: &'a mut ResourceTable,
     pub(crate) stdio: &'a Stdio,
+    pub(crate) secrets: &'a Secrets,
 }
 
 struct Marker;
@@ -84,6 +86,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         ctx: &mut state.downstream,
         table: &mut state.table,
         stdio: &state.stdio,
+        secrets: &state.secrets,
     })
 }
 
@@ -164,7 +167,8 @@ impl downstream::Host for View<'_> {
                 FunctionError::InvalidState("nothing is after this stage".to_owned()).into()
             );
         };
-        let header = Header { name: header.name, size: header.size, attributes: header.attributes };
+        let attributes = self.secrets.attributes(header.attributes);
+        let header = Header { name: header.name, size: header.size, attributes };
         let artifact = ArtifactWriter::open(&writer, header).await?;
         self.ctx.open = Some(artifact.name().to_owned());
         Ok(handle(&self.table.push(Outgoing::Direct(artifact))?))
@@ -240,6 +244,7 @@ impl downstream::HostOutgoing for View<'_> {
         name: String,
         value: String,
     ) -> Result<(), Failure> {
+        let (name, value) = (self.secrets.redact(&name), self.secrets.redact(&value));
         match self.table.get_mut(&held(&outgoing))? {
             Outgoing::Direct(writer) => Ok(writer.set_attribute(name, value)?),
             Outgoing::Stdout(pump) => Ok(pump.set_attribute(name, value)?),

@@ -1,7 +1,7 @@
 //! Interface `progress`: logs, phases, progress and statistics; and the captured standard error.
 //!
 //! All text of a Function shares one budget. What is beyond it is dropped and counted, and it is
-//! cut and freed of control characters before anybody else sees it.
+//! freed of credentials and control characters and cut before anybody else sees it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +15,14 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use crate::ports::{Events, LogLevel};
+use crate::secrets::{Cut, Secrets};
 use crate::state::State;
 use crate::text;
 
 /// Longest message passed on.
 const MESSAGE_BYTES: usize = 4096;
+/// Longest line of standard error that is looked at.
+const LINE_BYTES: usize = 4 * MESSAGE_BYTES;
 /// What a message costs on top of its length, so that a flood of empty ones is bounded too.
 const MESSAGE_COST: u64 = 64;
 /// Bytes of standard error that are kept for the error of the stage: enough for a panic's message.
@@ -35,18 +38,33 @@ pub(crate) struct Log {
     events: Arc<dyn Events>,
     left: AtomicU64,
     dropped: AtomicU64,
-    tail: Mutex<VecDeque<u8>>,
+    tail: Mutex<Tail>,
+    secrets: Arc<Secrets>,
+}
+
+/// The end of the standard error, twice as long as what is told of it: finding a credential can
+/// make it shorter.
+#[derive(Default)]
+struct Tail {
+    bytes: VecDeque<u8>,
+    cut: bool,
 }
 
 impl Log {
     /// A log with this many bytes to spend.
-    pub(crate) fn new(stage: &str, events: Arc<dyn Events>, bytes: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        stage: &str,
+        events: Arc<dyn Events>,
+        bytes: u64,
+        secrets: Arc<Secrets>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             stage: stage.to_owned(),
             events,
             left: AtomicU64::new(bytes),
             dropped: AtomicU64::new(0),
-            tail: Mutex::new(VecDeque::new()),
+            tail: Mutex::default(),
+            secrets,
         })
     }
 
@@ -57,11 +75,17 @@ impl Log {
 
     /// The end of the standard error, as one readable text.
     pub(crate) fn tail(&self) -> String {
-        let bytes: Vec<u8> =
-            self.tail.lock().map(|tail| tail.iter().copied().collect()).unwrap_or_default();
+        let (bytes, front): (Vec<u8>, bool) = self
+            .tail
+            .lock()
+            .map(|tail| (tail.bytes.iter().copied().collect(), tail.cut))
+            .unwrap_or_default();
         let lossy = String::from_utf8_lossy(&bytes);
+        let told = self.secrets.redact_cut(&lossy, Cut { front, back: false });
+        let from = told.ceil_char_boundary(told.len().saturating_sub(TAIL_BYTES));
+        let told = told.get(from..).unwrap_or_default();
         let lines: Vec<String> =
-            lossy.lines().map(|line| text::clean(line.trim_end(), TAIL_BYTES)).collect();
+            told.lines().map(|line| text::clean(line.trim_end(), TAIL_BYTES)).collect();
         lines.join("\n").trim().to_owned()
     }
 
@@ -79,22 +103,23 @@ impl Log {
 
     fn message(&self, level: LogLevel, message: &str) {
         if self.pay(message) {
-            self.events.log(&self.stage, level, &text::clean(message, MESSAGE_BYTES));
+            self.events.log(&self.stage, level, &self.secrets.clean(message, MESSAGE_BYTES));
         }
     }
 
     fn phase(&self, phase: &str) {
         if self.pay(phase) {
-            self.events.phase(&self.stage, &text::clean(phase, MESSAGE_BYTES));
+            self.events.phase(&self.stage, &self.secrets.clean(phase, MESSAGE_BYTES));
         }
     }
 
     fn keep(&self, bytes: &[u8]) {
         if let Ok(mut tail) = self.tail.lock() {
-            let last = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
-            tail.extend(last);
-            let over = tail.len().saturating_sub(TAIL_BYTES);
-            tail.drain(..over);
+            let last = bytes.get(bytes.len().saturating_sub(2 * TAIL_BYTES)..).unwrap_or_default();
+            tail.bytes.extend(last);
+            let over = tail.bytes.len().saturating_sub(2 * TAIL_BYTES);
+            tail.bytes.drain(..over);
+            tail.cut |= over > 0 || last.len() < bytes.len();
         }
     }
 }
@@ -115,7 +140,8 @@ impl StderrCapture {
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.log.keep(bytes);
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = MESSAGE_BYTES.saturating_sub(self.line.len());
+            // Longer than what is told of it, so that what is found in it can be cut after.
+            let room = (LINE_BYTES + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
             if part.ends_with(b"\n") {
                 let line = String::from_utf8_lossy(&self.line).trim_end().to_owned();
@@ -235,6 +261,8 @@ impl progress::Host for View<'_> {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        // What holds a credential is no name any more.
+        let name = self.0.log.secrets.redact(&name);
         let known = self.0.statistics.iter().position(|(known, _)| *known == name);
         if !well_formed
             || !value.is_finite()
@@ -275,7 +303,7 @@ mod tests {
     #[test]
     fn beyond_the_budget_is_dropped_and_counted() {
         let events = Arc::new(Recorded::default());
-        let log = Log::new("s", events.clone(), 3 * (MESSAGE_COST + 5));
+        let log = Log::new("s", events.clone(), 3 * (MESSAGE_COST + 5), Arc::default());
         for _ in 0..10 {
             log.message(LogLevel::Info, "hello");
         }
@@ -285,7 +313,7 @@ mod tests {
     #[test]
     fn the_tail_is_the_end_and_bounded_and_lines_are_messages() {
         let events = Arc::new(Recorded::default());
-        let log = Log::new("s", events.clone(), 1 << 20);
+        let log = Log::new("s", events.clone(), 1 << 20, Arc::default());
         let mut capture = StderrCapture::new(log.clone());
         capture.write(&vec![b'x'; 3 * TAIL_BYTES]);
         capture.write(b"\nthread panicked:\n  \x1b[31mboom\n");
@@ -295,5 +323,26 @@ mod tests {
             "{tail}"
         );
         assert_eq!(events.0.lock().unwrap().len(), 3);
+    }
+    #[test]
+    fn a_credential_is_told_nowhere_however_the_text_is_cut() {
+        let (events, secrets) = (Arc::new(Recorded::default()), Arc::new(Secrets::default()));
+        secrets.remember("hvs.abcdefghijklmnopqrst");
+        let log = Log::new("s", events.clone(), 1 << 24, secrets);
+        for before in 0..12 {
+            let mut capture = StderrCapture::new(log.clone());
+            capture.write(&vec![b'x'; before]);
+            capture.write(&b"hvs.abcdefghijklmnopqrst".repeat(LINE_BYTES / 5));
+            assert!(!log.tail().contains("rst"), "{}", log.tail());
+            capture.write(b"\nx-vault-token: hvs.abcdefghijklmnopqrst\n");
+            log.message(LogLevel::Warn, "it said hvs.abcdefghijklmnopqrst");
+            log.phase("asking with hvs.abcdefghijklmnopqrst");
+            let tail = log.tail();
+            assert!(tail.ends_with("x-vault-token: [redacted]"), "{tail}");
+            assert!(tail.len() <= TAIL_BYTES, "{}", tail.len());
+        }
+        let told = events.0.lock().unwrap();
+        assert_eq!(told.len(), 12 * 4);
+        assert!(told.iter().all(|told| !told.contains("hvs") && !told.contains("rst")), "{told:?}");
     }
 }

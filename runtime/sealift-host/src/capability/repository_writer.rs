@@ -16,6 +16,7 @@ use crate::cause::Stop;
 use crate::edge::RUN_BYTES;
 use crate::error::FunctionError;
 use crate::ports::{FileWriter, RepositoryWriter, SnapshotWriter};
+use crate::secrets::Secrets;
 use crate::state::State;
 use crate::text;
 
@@ -89,6 +90,7 @@ pub(crate) struct View<'a> {
     ctx: &'a mut RepositoryWriterCtx,
     table: &'a mut ResourceTable,
     stop: &'a Stop,
+    secrets: &'a Secrets,
 }
 
 struct Marker;
@@ -103,6 +105,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
         ctx: &mut state.repository_writer,
         table: &mut state.table,
         stop: &state.stop,
+        secrets: &state.secrets,
     })
 }
 
@@ -209,6 +212,7 @@ impl wit::HostSnapshot for View<'_> {
         snapshot: Resource<wit::Snapshot>,
         tag: String,
     ) -> Result<(), Failure> {
+        let tag = self.secrets.redact(&tag);
         check_tag(&tag)?;
         Ok(self.snapshot(&snapshot)?.add_tag(&tag).map_err(FunctionError::from)?)
     }
@@ -218,6 +222,7 @@ impl wit::HostSnapshot for View<'_> {
         snapshot: Resource<wit::Snapshot>,
         label: String,
     ) -> Result<(), Failure> {
+        let label = self.secrets.redact(&label);
         check_tag(&label)?;
         Ok(self.snapshot(&snapshot)?.set_label(&label).map_err(FunctionError::from)?)
     }

@@ -39,6 +39,7 @@ use self::notes::Notes;
 use crate::cause::Stop;
 use crate::life::Life;
 use crate::ports::{Credentials, Ports};
+use crate::secrets::Secrets;
 
 /// Connecting takes milliseconds in a cluster; ten seconds survive a lost packet or two.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -60,6 +61,7 @@ pub(crate) struct Network {
     life: Life,
     stop: Stop,
     notes: Notes,
+    secrets: Arc<Secrets>,
     connections: Arc<Semaphore>,
 }
 
@@ -71,6 +73,7 @@ impl Network {
         ports: &Ports,
         life: Life,
         stop: Stop,
+        secrets: Arc<Secrets>,
     ) -> Self {
         Self {
             grants: grants.to_vec(),
@@ -79,7 +82,8 @@ impl Network {
             allow_loopback: ports.allow_loopback,
             life,
             stop,
-            notes: Notes::default(),
+            notes: Notes::new(Arc::clone(&secrets)),
+            secrets,
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
         }
     }
@@ -208,6 +212,8 @@ impl Network {
         let Some((header, value)) = header else {
             return Ok(());
         };
+        // Before it goes out: the server may echo it.
+        self.secrets.remember(&value);
         // The error must not repeat the value.
         let unusable = || {
             let why = format!("the credential of {name} cannot be a header");

@@ -3,21 +3,24 @@
 //! `wasi:http` has codes only: a Function that was denied something, or lost its server, sees a
 //! code and often hides even that. The words are kept here and added to the stage's error.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use wasmtime_wasi_http::Error;
 
 use super::client::Failed;
-use crate::text;
+use crate::secrets::Secrets;
 
 /// Refusals that are kept.
 const MOST: usize = 4;
 /// Longest of them.
 const BYTES: usize = 1024;
 
-/// Refusals, and the last failure.
-#[derive(Debug, Default)]
-pub(crate) struct Notes(Mutex<Kept>);
+/// Refusals, and the last failure. They can repeat what a server said.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    kept: Mutex<Kept>,
+    secrets: Arc<Secrets>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -28,9 +31,14 @@ struct Kept {
 }
 
 impl Notes {
+    /// None yet.
+    pub(crate) fn new(secrets: Arc<Secrets>) -> Self {
+        Self { kept: Mutex::default(), secrets }
+    }
+
     /// All of them in one text, and whether trying again may help.
     pub(crate) fn told(&self) -> (Option<String>, bool) {
-        let Ok(kept) = self.0.lock() else {
+        let Ok(kept) = self.kept.lock() else {
             return (None, false);
         };
         let texts: Vec<&str> =
@@ -40,8 +48,8 @@ impl Notes {
 
     /// Keeps why something was refused.
     pub(crate) fn denied(&self, why: &str) -> Error {
-        if let Ok(mut kept) = self.0.lock() {
-            let text = format!("denied by the host: {}", text::clean(why, BYTES));
+        if let Ok(mut kept) = self.kept.lock() {
+            let text = format!("denied by the host: {}", self.secrets.clean(why, BYTES));
             if kept.denied.len() < MOST && !kept.denied.contains(&text) {
                 kept.denied.push(text);
             }
@@ -62,15 +70,15 @@ impl Notes {
     }
 
     fn keep(&self, why: &str, retryable: bool) {
-        if let Ok(mut kept) = self.0.lock() {
-            kept.failure = Some(text::clean(why, BYTES));
+        if let Ok(mut kept) = self.kept.lock() {
+            kept.failure = Some(self.secrets.clean(why, BYTES));
             kept.retryable = retryable;
         }
     }
 
     /// Forgets the last failure.
     pub(crate) fn succeeded(&self) {
-        if let Ok(mut kept) = self.0.lock() {
+        if let Ok(mut kept) = self.kept.lock() {
             kept.failure = None;
             kept.retryable = false;
         }

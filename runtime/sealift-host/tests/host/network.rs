@@ -9,7 +9,7 @@ use sealift_host::{ChainFailure, ChainOutcome, Stage, Status};
 
 use crate::chains::statistic;
 use crate::guests::{http, run, stage};
-use crate::ports::{Token, network, origin, plain};
+use crate::ports::{Repository, Token, network, origin, plain, recorded};
 use crate::server::{Server, certificate, ok, redirect, start, start_raw, start_tls};
 
 fn pattern(size: u32) -> Vec<u8> {
@@ -66,6 +66,55 @@ async fn the_credential_is_the_hosts_and_cannot_be_shadowed_or_seen() {
     assert_eq!(tokens, ["hvs.of-the-host"]);
     assert_eq!(headers["x-vault-namespace"], "ns");
     assert!(!format!("{outcome:?}").contains("hvs.of-the-host"));
+}
+
+/// A server that answers with the credential it was given, as a proxy in debug mode does.
+async fn echo(status: u16) -> Server {
+    start(move |seen| {
+        let token = seen.headers["x-vault-token"].to_str().unwrap();
+        let mut answer = ok(format!("denied X-Vault-Token: {token}"));
+        *answer.status_mut() = status.try_into().unwrap();
+        answer
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_a_server_echoes_is_told_nowhere() {
+    let server = echo(403).await;
+    for mode in ["repeats-the-answer", "panics-with-the-answer"] {
+        let (plain, recorder) = recorded();
+        let ports = with_token(Ports { origins: vec![origin(&server.url)], ..plain });
+        let outcome = get(mode, &[], ports).await;
+        let failure = outcome.failure.as_ref().unwrap().to_string();
+        assert!(failure.contains("denied X-Vault-Token: [redacted]"), "{failure}");
+        let source = &outcome.stages[0];
+        assert!(source.stderr_tail.contains("X-Vault-Token: [redacted]"), "{}", source.stderr_tail);
+        let told: Vec<&str> = outcome.artifacts[0].attributes.iter().map(|(_, v)| &**v).collect();
+        assert_eq!(told, ["denied X-Vault-Token: [redacted]"; 2]);
+        let lines = recorder.lines();
+        // A log, a phase, a statistic without a name, and the line on standard error.
+        let redacted = lines.iter().filter(|line| line.contains("[redacted]")).count();
+        assert!(redacted >= 4, "{lines:?}");
+        let all = format!("{outcome:?} {lines:?} {}", serde_json::to_string(&outcome).unwrap());
+        assert!(!all.contains("hvs.of-the-host"), "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_stage_tells_no_credential_that_an_artifact_brought() {
+    let (server, repository) = (echo(200).await, Repository::default());
+    let ports = Ports {
+        repository_writer: Some(Arc::new(repository.clone())),
+        ..with_token(network(&server.url))
+    };
+    let source = stage("source-downloads", "forwards", &[]);
+    let outcome = run(vec![source, stage("sink-stores", "tags-content", &[])], ports).await;
+    assert_eq!(outcome.failure, None);
+    let written = repository.written.lock().unwrap();
+    assert_eq!(written.tags[1], "denied X-Vault-Token: [redacted]");
+    // What is in an artifact is data and stays as it is.
+    assert_eq!(written.files[0].1, b"denied X-Vault-Token: hvs.of-the-host");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,12 @@ impl Guest for Sink {
                     file.forward(artifact.body)?;
                     file.write(b"x")?;
                 }
+                "tags-content" => {
+                    let bytes = artifact.body.read(64 << 10)?.unwrap_or_default();
+                    snapshot.add_tag(&String::from_utf8_lossy(&bytes))?;
+                    file.write(&bytes)?;
+                    artifact.body.discard()?;
+                }
                 "stages-half" => {
                     let bytes = artifact.body.read(16)?.unwrap_or_default();
                     file.write(&bytes)?;

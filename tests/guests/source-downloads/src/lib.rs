@@ -35,6 +35,7 @@ use bindings::sealift::function::artifacts::Header;
 use bindings::sealift::function::downstream::send;
 use bindings::sealift::function::errors::Error;
 use bindings::sealift::function::parameters;
+use bindings::sealift::function::progress::{Level, log, phase, statistic};
 use bindings::sealift::function::wasi_streams::{error_of, from_stream};
 use bindings::wasi::http::outgoing_handler::handle;
 use bindings::wasi::http::types::{
@@ -113,6 +114,32 @@ fn length(response: &IncomingResponse) -> Option<u64> {
     values.first().and_then(|value| String::from_utf8_lossy(value).parse().ok())
 }
 
+/// Reads an answer to its end, as text.
+fn said(response: &IncomingResponse) -> Result<String, Error> {
+    let body = response.consume().map_err(external)?;
+    let stream = body.stream().map_err(external)?;
+    let mut said = Vec::new();
+    loop {
+        match stream.blocking_read(64 << 10) {
+            Ok(bytes) => said.extend(bytes),
+            Err(StreamError::Closed) => return Ok(String::from_utf8_lossy(&said).into_owned()),
+            Err(error) => return Err(external(error)),
+        }
+    }
+}
+
+/// Repeats what a server said wherever a Function can say something.
+fn repeat(said: &str) -> Result<(), Error> {
+    log(Level::Warn, said);
+    phase(said);
+    statistic(said, 1.0);
+    eprintln!("{said}");
+    let attributes = vec![("early".to_owned(), said.to_owned())];
+    let outgoing = send(&Header { name: "answer".to_owned(), size: None, attributes })?;
+    outgoing.set_attribute("late", said)?;
+    outgoing.finish().map(drop)
+}
+
 impl Guest for Source {
     fn run() -> Result<(), Error> {
         let mode = text("mode");
@@ -167,6 +194,12 @@ impl Guest for Source {
                     }
                 }
                 outgoing.finish().map(drop)
+            }
+            "repeats-the-answer" | "panics-with-the-answer" => {
+                let said = said(&response)?;
+                repeat(&said)?;
+                assert!(mode != "panics-with-the-answer", "{said}");
+                Err(Error::ExternalFailed(said))
             }
             // A wrong length, as a server or a careless author would give it.
             "expects-one-more" => {
