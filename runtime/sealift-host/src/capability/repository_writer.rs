@@ -22,8 +22,8 @@ use crate::text;
 
 /// Longest path of a file, as file systems have it.
 const PATH_BYTES: usize = 4096;
-/// Longest tag or label.
-const TAG_BYTES: usize = 1024;
+/// Longest tag or label, as `sealift-repository` has it.
+const TAG_BYTES: usize = 255;
 /// What the host's own tags begin with.
 const OWN_TAGS: &str = "sealift.";
 
@@ -389,5 +389,7 @@ mod tests {
         assert!(matches!(check_tag("sealift.target=x"), Err(FunctionError::Denied(_))));
         assert!(matches!(check_tag("a,b"), Err(FunctionError::InvalidState(_))));
         assert!(check_tag("release").is_ok());
+        assert!(check_tag(&"x".repeat(255)).is_ok());
+        assert!(check_tag(&"x".repeat(256)).is_err(), "the repository takes no longer ones");
     }
 }
