@@ -60,7 +60,7 @@ impl Records {
 
 /// Behind the contract's `outgoing`.
 enum Outgoing {
-    Direct(ArtifactWriter),
+    Direct(Box<ArtifactWriter>),
     Stdout(StdoutPump),
     // Finished, or broken by an error the Function was told.
     Over,
@@ -171,7 +171,7 @@ impl downstream::Host for View<'_> {
         let header = Header { name: header.name, size: header.size, attributes };
         let artifact = ArtifactWriter::open(&writer, header).await?;
         self.ctx.open = Some(artifact.name().to_owned());
-        Ok(handle(&self.table.push(Outgoing::Direct(artifact))?))
+        Ok(handle(&self.table.push(Outgoing::Direct(Box::new(artifact)))?))
     }
 }
 
@@ -214,7 +214,7 @@ impl downstream::HostOutgoing for View<'_> {
         let outgoing = held(&outgoing);
         match self.take(&outgoing)? {
             Outgoing::Direct(writer) => {
-                let pump = self.stdio.divert(writer)?;
+                let pump = self.stdio.divert(*writer)?;
                 *self.table.get_mut(&outgoing)? = Outgoing::Stdout(pump);
                 if self.ctx.first_byte.is_none() {
                     self.ctx.first_byte = Some(self.ctx.started.elapsed());
