@@ -97,7 +97,15 @@ impl Health {
 /// # Errors
 /// There was no answer.
 pub fn health() -> Result<Health> {
-    let answer = http::get(&url("/v1/sys/health")).timeout(TIMEOUT).send()?;
+    health_within(TIMEOUT)
+}
+
+/// Asks once, for a caller that must not wait as long as [`health`] does.
+///
+/// # Errors
+/// There was no answer in that time.
+pub fn health_within(timeout: Duration) -> Result<Health> {
+    let answer = http::get(&url("/v1/sys/health")).timeout(timeout).send()?;
     let status = answer.status();
     Ok(Health::judge(status, answer.into_excerpt(SMALL_ANSWER).as_bytes()))
 }

@@ -54,7 +54,15 @@ impl Leader {
 /// # Errors
 /// There was no answer, or there is no leader.
 pub fn leader() -> Result<Leader> {
-    let answer = http::get(&url("/v1/sys/leader")).timeout(TIMEOUT).send()?;
+    leader_within(TIMEOUT)
+}
+
+/// Asks once, for a caller that must not wait as long as [`leader`] does.
+///
+/// # Errors
+/// There was no answer in that time, or there is no leader.
+pub fn leader_within(timeout: Duration) -> Result<Leader> {
+    let answer = http::get(&url("/v1/sys/leader")).timeout(timeout).send()?;
     let status = answer.status();
     let success = answer.is_success();
     let body = answer.into_excerpt(SMALL_ANSWER);

@@ -11,9 +11,9 @@ mod leader;
 mod refusal;
 mod wait;
 
-pub use health::{Condition, Health, health};
+pub use health::{Condition, Health, health, health_within};
 pub use keys::key_names;
-pub use leader::{Leader, leader};
+pub use leader::{Leader, leader, leader_within};
 pub use refusal::{Refusal, refusal};
 pub use wait::{Patience, wait_until_ready};
 

@@ -8,6 +8,9 @@ use sealift_function::{Error, Result, session};
 use crate::health::{Condition, Health, health};
 use crate::leader::leader;
 
+/// Longest sleep without asking whether the session is cancelled.
+const SLICE: Duration = Duration::from_millis(500);
+
 /// When to ask again: soon at first, then every five seconds, as the original does.
 #[derive(Debug, Clone)]
 pub struct Patience {
@@ -45,15 +48,28 @@ impl Patience {
     /// # Errors
     /// The session was cancelled.
     pub fn again_soon(&mut self) -> Result<bool> {
-        if session::cancelled() {
+        wait(self.pause, &self.deadline, session::cancelled, sleep)
+    }
+}
+
+/// In slices: the host ends a Function soon after a cancellation, whatever it still had to say.
+fn wait(
+    mut pause: Duration,
+    deadline: &Deadline,
+    cancelled: impl Fn() -> bool,
+    mut sleep: impl FnMut(Duration),
+) -> Result<bool> {
+    let any_left = !deadline.passed();
+    loop {
+        if cancelled() {
             return Err(Error::Cancelled("cancelled while waiting for Vault".to_owned()));
         }
-        let left = self.deadline.left();
-        if left.is_zero() {
-            return Ok(false);
+        let slice = pause.min(SLICE).min(deadline.left());
+        if slice.is_zero() {
+            return Ok(any_left);
         }
-        sleep(self.pause.min(left));
-        Ok(true)
+        sleep(slice);
+        pause = pause.saturating_sub(slice);
     }
 }
 
@@ -121,6 +137,8 @@ fn gave_up(seen: Result<Health>, limit: Duration) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::cell::Cell;
+
     use super::*;
 
     fn seen(condition: Condition) -> Result<Health> {
@@ -146,6 +164,22 @@ mod tests {
             Duration::from_secs(300),
         );
         (result, asked)
+    }
+
+    #[test]
+    fn a_cancellation_is_noticed_in_the_middle_of_a_long_pause() {
+        let slept = Cell::new(Duration::ZERO);
+        let sleep = |time| slept.set(slept.get() + time);
+        let deadline = Deadline::after(Duration::from_secs(300));
+        let pause = Duration::from_secs(5);
+        let end = wait(pause, &deadline, || slept.get() >= Duration::from_secs(1), sleep);
+        assert!(matches!(end, Err(Error::Cancelled(_))), "{end:?}");
+        assert_eq!(slept.take(), Duration::from_secs(1));
+        let sleep = |time| slept.set(slept.get() + time);
+        assert_eq!(wait(pause, &deadline, || false, sleep), Ok(true));
+        assert_eq!(slept.get(), pause);
+        let over = Deadline::after(Duration::ZERO);
+        assert_eq!(wait(pause, &over, || false, |_| {}), Ok(false));
     }
 
     #[test]

@@ -75,11 +75,11 @@ impl Watch {
 
     /// Concludes, if it is certain enough.
     fn judge(&mut self, seen: &Seen) -> Option<Applied> {
-        self.paused |= !matches!(seen, Seen::Serving { late: false, .. });
+        self.paused |= !matches!(seen, Seen::Serving { .. });
         let now = match seen {
             Seen::Nothing(_) => None,
             Seen::Sealed => Some(Applied::Sealed),
-            Seen::Serving { index, .. } => {
+            Seen::Serving { index } => {
                 (self.paused && self.went_on(*index)).then_some(Applied::Running)
             }
         };
@@ -155,11 +155,7 @@ mod tests {
     }
 
     fn at(index: u64) -> Seen {
-        Seen::Serving { index: Some(index), late: false }
-    }
-
-    fn late(index: u64) -> Seen {
-        Seen::Serving { index: Some(index), late: true }
+        Seen::Serving { index: Some(index) }
     }
 
     fn nothing() -> Seen {
@@ -218,12 +214,6 @@ mod tests {
         assert!(error.to_string().contains("it serves requests and never paused"), "{error}");
         let error = run(true, (2740..2760).map(at).collect()).unwrap_err();
         assert!(error.to_string().contains("it serves requests and never paused"), "{error}");
-    }
-
-    #[test]
-    fn a_pause_that_only_delayed_an_answer_was_a_pause() {
-        let looks = vec![at(2739), late(2746), at(2746)];
-        assert_eq!(run(false, looks).unwrap(), (Applied::Running, 3));
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn restore(
         progress::total(size);
     }
     let index = submit::send(parameters.force, header.size, body, acceptance)?;
-    progress::phase("waiting until Vault has applied the snapshot");
+    progress::phase("Vault accepted the snapshot; waiting until it has applied it");
     Watch::new(before, index, parameters.force).wait(limit)
 }
 

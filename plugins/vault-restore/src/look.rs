@@ -4,17 +4,14 @@
 
 use std::time::Duration;
 
-use sealift_function::time::Deadline;
-use sealift_function::{Error, Result, http};
+use sealift_function::{Error, Result, http, session};
 use serde::Deserialize;
-use vault_client::{Condition, health, leader, url};
-
-/// Longer than a health check: the leader does not answer while it applies a snapshot.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use vault_client::{Condition, health_within, leader_within, url};
 
 /// A Vault that serves answers at once; one that applies a snapshot is silent for five seconds
-/// and more, and then answers what it was asked meanwhile.
-const LATE: Duration = Duration::from_secs(2);
+/// and more, and then answers what it was asked meanwhile: who waits that long misses the
+/// silence. Also less than what the host leaves a cancelled Function to say its last word.
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Most bytes of an answer.
 const ANSWER: usize = 16 * 1024;
@@ -30,19 +27,17 @@ pub(crate) enum Seen {
     Serving {
         /// How far its log is.
         index: Option<u64>,
-        /// Whether it kept the question waiting.
-        late: bool,
     },
 }
 
 /// Looks once.
 pub(crate) fn look() -> Seen {
-    let late = Deadline::after(LATE);
-    match health() {
+    match health_within(TIMEOUT) {
+        _ if session::cancelled() => cancelled(),
         Err(error) => Seen::Nothing(error.to_string()),
         Ok(health) => match health.condition {
             Condition::Sealed => sealed(seal_status()),
-            condition if condition.is_ready() => serving(&late),
+            condition if condition.is_ready() => serving(),
             condition => Seen::Nothing(format!("it is {condition}")),
         },
     }
@@ -51,7 +46,7 @@ pub(crate) fn look() -> Seen {
 /// A standby answers for itself while the leader is busy; a request that it must hand on to the
 /// leader tells whether that one serves. What it answers does not matter, not even that the
 /// token may not ask.
-fn serving(late: &Deadline) -> Seen {
+fn serving() -> Seen {
     match http::get(&url("/v1/sys/storage/raft/configuration")).timeout(TIMEOUT).send() {
         // The user granted less than the catalogue: the index must do.
         Err(Error::Denied(_)) => {}
@@ -61,10 +56,18 @@ fn serving(late: &Deadline) -> Seen {
         }
         Ok(_) => {}
     }
-    match leader() {
-        Ok(leader) => Seen::Serving { index: leader.committed_index, late: late.passed() },
+    if session::cancelled() {
+        return cancelled();
+    }
+    match leader_within(TIMEOUT) {
+        Ok(leader) => Seen::Serving { index: leader.committed_index },
         Err(error) => Seen::Nothing(error.to_string()),
     }
+}
+
+/// There is no time for the rest of the look.
+fn cancelled() -> Seen {
+    Seen::Nothing("the session was cancelled".to_owned())
 }
 
 #[derive(Deserialize)]
