@@ -20,13 +20,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const LOCK_POLL: Duration = Duration::from_millis(250);
 
 /// Applies the plan's retention, then checks, then counts.
+///
+/// `committed` is this session's snapshot: whatever the policy says, it stays.
 pub(crate) async fn run(
     plan: &Plan,
     repository: &Arc<Repository>,
+    committed: &str,
     around: &Surroundings,
 ) -> Maintenance {
     let repository = Arc::clone(repository);
     let retention = plan.retention.clone();
+    let committed = [committed.to_owned()];
     let lock = match alone(plan, around).await {
         Ok(lock) => lock,
         Err(error) => {
@@ -39,7 +43,7 @@ pub(crate) async fn run(
     let done = tokio::task::spawn_blocking(move || {
         let mut maintenance = Maintenance::default();
         if let Some(retention) = &retention {
-            match repository.forget(retention, Timestamp::now()) {
+            match repository.forget_keeping(retention, Timestamp::now(), &committed) {
                 Ok(report) => maintenance.retention = Some(report),
                 Err(error) => maintenance.retention_error = Some(chain_of_causes(&error)),
             }

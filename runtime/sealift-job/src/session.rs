@@ -89,9 +89,10 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
             }
             let handed_over = handed_over(report);
             let committed = slot.commit(&handed_over).await.map_err(commit_error)?;
-            report.committed = Some(committed);
             drop(lock);
-            report.maintenance = maintenance::run(&plan, &repository, around).await;
+            report.maintenance =
+                maintenance::run(&plan, &repository, &committed.snapshot.id, around).await;
+            report.committed = Some(committed);
             maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
         }
         Direction::Restore(selection) => {
