@@ -284,7 +284,7 @@ fn two_targets_of_the_same_host_and_path_push_out_only_their_own() {
 fn what_this_session_committed_is_kept_whatever_the_policy_says() {
     let snapshots = history(&["2026-11-18T01:00:00Z", "2026-11-19T01:00:00Z"]);
     let own = snapshots[0].id.clone();
-    let report = plan(&snapshots, &last(1), end_of_time(), &[own.clone()]).unwrap();
+    let report = plan(&snapshots, &last(1), end_of_time(), std::slice::from_ref(&own)).unwrap();
     assert_eq!((report.kept, report.removed.len()), (2, 0));
     assert_eq!(
         report.groups[0].kept[0],
