@@ -17,7 +17,7 @@ impl Count {
         } else if let Some(name) =
             line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
-            self.names.push(name.to_owned());
+            self.names.push(name.trim_end().to_owned());
         }
     }
 
