@@ -60,6 +60,15 @@ impl Acceptance {
         };
         result.map_err(|error: Error| error.context(format!("{what}{}", self.keys)))
     }
+
+    /// What must be said beside the error of [`explain`](Self::explain): a cancellation is told in
+    /// the words of whoever cancelled.
+    pub(crate) fn warning<'a, T>(&self, result: &'a Result<T>) -> Option<&'a str> {
+        match result {
+            Err(Error::Cancelled(text)) if self.reached != Reached::Nothing => Some(text),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -94,9 +103,13 @@ mod tests {
                     .to_owned()
             )
         );
+        let cancelled: Result<()> = Err(explained(&acceptance));
+        assert!(acceptance.warning(&cancelled).unwrap().starts_with("Vault accepted"));
+        assert_eq!(acceptance.warning::<()>(&Err(Error::retryable("later"))), None);
         assert_eq!(acceptance.explain(Ok(7)), Ok(7));
         acceptance.answered(false);
         assert_eq!(explained(&acceptance), untouched);
+        assert_eq!(acceptance.warning(&cancelled), None);
     }
 
     #[test]

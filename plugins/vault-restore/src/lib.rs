@@ -40,7 +40,11 @@ impl Sink for VaultRestore {
     fn run(parameters: Parameters, upstream: Upstream) -> Result<()> {
         let mut acceptance = Acceptance::new(&parameters);
         let result = run(&parameters, upstream, &mut acceptance);
-        acceptance.explain(result)
+        let result = acceptance.explain(result);
+        if let Some(text) = acceptance.warning(&result) {
+            progress::warn(text);
+        }
+        result
     }
 }
 
