@@ -1,6 +1,8 @@
 //! Why a session did not do what it should.
 
-use sealift_host::ChainFailure;
+use std::fmt;
+
+use sealift_host::{ChainFailure, StageOutcome};
 use sealift_repository::LockError;
 
 use crate::components::ComponentError;
@@ -55,19 +57,98 @@ pub enum SessionError {
         #[source]
         source: Box<ComponentError>,
     },
-    /// A stage failed.
-    #[error("{0}")]
-    Chain(Box<ChainFailure>),
+    /// A stage failed, or the session's time was up.
+    #[error("{failure}{last_words}")]
+    Chain {
+        /// The first cause.
+        failure: Box<ChainFailure>,
+        /// What stages that were stopped still had to say.
+        last_words: LastWords,
+    },
     /// The chain was fine, the snapshot is not.
     #[error("failed to store the snapshot")]
     Commit(#[source] Box<CommitError>),
     /// The snapshot is safe.
     #[error("the snapshot is safe, but {0}")]
     Maintenance(String),
-    /// Interrupted from outside; the stage that was at work may have had something to say.
-    #[error("the session was interrupted{}", .0.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default())]
-    Cancelled(Option<Box<ChainFailure>>),
+    /// Interrupted from outside.
+    #[error("the session was interrupted{0}")]
+    Cancelled(LastWords),
     /// A thread of the repository died.
     #[error("the repository's work was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
+}
+
+/// What stages had to say that were stopped from outside, such as that a Vault may have been
+/// replaced. Empty for a failure that began in a stage: the others only repeat it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastWords(Vec<String>);
+
+impl LastWords {
+    /// Of the stages of a chain that ended with this failure.
+    #[must_use]
+    pub fn of(stages: &[StageOutcome], failure: &ChainFailure) -> Self {
+        if !failure.stage.is_empty() {
+            return Self::default();
+        }
+        let words = stages.iter().filter_map(|stage| {
+            let error = stage.error.as_ref()?;
+            (*error != failure.error).then(|| format!("stage {}: {error}", stage.name))
+        });
+        Self(words.collect())
+    }
+}
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|words| write!(f, "; {words}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sealift_host::{FunctionError, Kind, Status};
+
+    use super::*;
+
+    fn stage(name: &str, error: &str) -> StageOutcome {
+        StageOutcome {
+            name: name.to_owned(),
+            kind: Kind::Sink,
+            status: Status::Cancelled,
+            error: Some(FunctionError::Cancelled(error.to_owned())),
+            statistics: Vec::new(),
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            peak_memory: 0,
+            first_byte: None,
+            log_dropped: 0,
+            stderr_tail: String::new(),
+        }
+    }
+
+    fn failure(stage: &str) -> ChainFailure {
+        ChainFailure {
+            stage: stage.to_owned(),
+            function: "sink vault-restore".to_owned(),
+            artifact: None,
+            error: FunctionError::Cancelled("the session was cancelled".to_owned()),
+        }
+    }
+
+    #[test]
+    fn an_interruption_repeats_what_a_stage_still_had_to_say() {
+        let stages = [
+            stage("download-0", "the session was cancelled"),
+            stage("restore-1", "Vault accepted the snapshot"),
+        ];
+        let words = LastWords::of(&stages, &failure(""));
+        assert_eq!(
+            SessionError::Cancelled(words).to_string(),
+            "the session was interrupted; stage restore-1: cancelled: Vault accepted the snapshot"
+        );
+        assert_eq!(LastWords::of(&stages, &failure("download-0")), LastWords::default());
+    }
 }

@@ -119,7 +119,7 @@ fn statistics(report: &SessionReport) -> Vec<(String, f64)> {
 /// A session's failure in the words of the contract.
 fn function_error(error: &SessionError) -> FunctionError {
     match error {
-        SessionError::Chain(failure) => failure.error.clone(),
+        SessionError::Chain { failure, .. } => failure.error.clone(),
         SessionError::Cancelled(_) => FunctionError::Cancelled(error.to_string()),
         other => FunctionError::External(chain_of_causes(other)),
     }

@@ -17,7 +17,7 @@ use sealift_host::ports::Ports;
 use sealift_host::{ArtifactRecord, Chain, Stage};
 use sealift_repository::{ErrorClass, Repository, SnapshotInfo};
 
-use crate::failure::SessionError;
+use crate::failure::{LastWords, SessionError};
 use crate::maintenance;
 use crate::observers;
 use crate::opening;
@@ -85,7 +85,7 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
             ports.repository_writer = Some(Arc::clone(&slot) as _);
             run_chain(report, stages, ports, around).await?;
             if around.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled(None));
+                return Err(SessionError::Cancelled(LastWords::default()));
             }
             let handed_over = handed_over(report);
             let committed = slot.commit(&handed_over).await.map_err(commit_error)?;
@@ -127,14 +127,12 @@ async fn run_chain(
         .await;
     report.stages = outcome.stages;
     report.artifacts = outcome.artifacts;
-    match outcome.failure {
-        None => Ok(()),
-        // Interrupted by a person. What the stage says is kept: a Vault may have been replaced.
-        Some(failure) if around.cancel.is_cancelled() => {
-            Err(SessionError::Cancelled(Some(Box::new(failure))))
-        }
-        Some(failure) => Err(SessionError::Chain(Box::new(failure))),
+    let Some(failure) = outcome.failure else { return Ok(()) };
+    let last_words = LastWords::of(&report.stages, &failure);
+    if around.cancel.is_cancelled() {
+        return Err(SessionError::Cancelled(last_words));
     }
+    Err(SessionError::Chain { failure: Box::new(failure), last_words })
 }
 
 /// What was handed to the sink: the artifacts of the stage before it.
@@ -149,7 +147,7 @@ fn handed_over(report: &SessionReport) -> Vec<ArtifactRecord> {
 fn commit_error(error: CommitError) -> SessionError {
     match &error {
         CommitError::Commit(source) if source.class() == ErrorClass::Cancelled => {
-            SessionError::Cancelled(None)
+            SessionError::Cancelled(LastWords::default())
         }
         _ => SessionError::Commit(Box::new(error)),
     }

@@ -68,7 +68,7 @@ impl Exit {
             SessionError::Storage(_) | SessionError::Component { .. } => Self::Invalid,
             SessionError::Cancelled(_) => Self::Interrupted,
             SessionError::Maintenance(_) => Self::Maintenance,
-            SessionError::Chain(_) | SessionError::Commit(_) | SessionError::Interrupted(_) => {
+            SessionError::Chain { .. } | SessionError::Commit(_) | SessionError::Interrupted(_) => {
                 Self::Failed
             }
         }

@@ -94,7 +94,9 @@ fn play() -> Result<()> {
 
     steps.begin("Restoring: restic-download -> vault-restore", None);
     talk::quote(&stage.sealift(&stage.restore())?);
-    steps.done("the snapshot is applied; the original keys came out of the repository");
+    steps.done(
+        "Vault took the snapshot and is sealed; the original keys came out of the repository",
+    );
     proceed()?;
 
     steps.begin("Unsealing with the original keys", None);
