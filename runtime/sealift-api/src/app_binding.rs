@@ -3,10 +3,12 @@
 use std::fmt;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::NamespaceResourceScope;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{APP_CATALOG_GROUP, APP_CATALOG_V1ALPHA1, Manifest};
 use crate::reference::LocalRef;
 
 /// An AppBinding.
@@ -39,6 +41,15 @@ pub struct AppBindingSpec {
     /// What only this kind of application has; holds `apiVersion` and `kind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
+}
+
+impl Kind for AppBindingSpec {
+    const GROUP: &'static str = APP_CATALOG_GROUP;
+    const VERSION: &'static str = "v1alpha1";
+    const API_VERSION: &'static str = APP_CATALOG_V1ALPHA1;
+    const KIND: &'static str = "AppBinding";
+    const PLURAL: &'static str = "appbindings";
+    type Scope = NamespaceResourceScope;
 }
 
 /// The object that describes an application.

@@ -1,11 +1,13 @@
 //! `BackupConfiguration` (`stash.appscode.com/v1beta1`): what is backed up, when, and what is kept.
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::hook::BackupHooks;
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::reference::{Driver, RepositoryRef, TargetRef, TaskRef, TempDir};
 use crate::runtime_settings::RuntimeSettings;
 
@@ -57,6 +59,15 @@ pub struct BackupConfigurationSpec {
     /// Tries after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_config: Option<RetryConfig>,
+}
+
+impl Kind for BackupConfigurationSpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1beta1";
+    const API_VERSION: &'static str = STASH_V1BETA1;
+    const KIND: &'static str = "BackupConfiguration";
+    const PLURAL: &'static str = "backupconfigurations";
+    type Scope = NamespaceResourceScope;
 }
 
 /// What is kept.
@@ -140,7 +151,7 @@ pub struct RetryConfig {
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupConfigurationStatus {
     /// The generation this was computed for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::generation::read", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,10 +1,12 @@
 //! `BackupSession` (`stash.appscode.com/v1beta1`): one run of a backup, and how it went.
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::reference::TargetRef;
 
 /// A BackupSession.
@@ -20,6 +22,15 @@ pub struct BackupSessionSpec {
     /// Tries that are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_left: Option<i32>,
+}
+
+impl Kind for BackupSessionSpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1beta1";
+    const API_VERSION: &'static str = STASH_V1BETA1;
+    const KIND: &'static str = "BackupSession";
+    const PLURAL: &'static str = "backupsessions";
+    type Scope = NamespaceResourceScope;
 }
 
 /// The object a session was made for.

@@ -1,10 +1,12 @@
 //! `Function` (`stash.appscode.com/v1beta1`, cluster-scoped): one step's program.
 
+use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::{ContainerPort, VolumeDevice, VolumeMount};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::runtime_settings::ContainerRuntimeSettings;
 
 /// A Function.
@@ -48,4 +50,13 @@ pub struct FunctionSpec {
     /// Ours: what it may use up; `sealift_core::limits` reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Value>,
+}
+
+impl Kind for FunctionSpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1beta1";
+    const API_VERSION: &'static str = STASH_V1BETA1;
+    const KIND: &'static str = "Function";
+    const PLURAL: &'static str = "functions";
+    type Scope = ClusterResourceScope;
 }

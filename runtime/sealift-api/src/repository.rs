@@ -1,9 +1,11 @@
 //! `Repository` (`stash.appscode.com/v1alpha1`): where snapshots lie and who may use them.
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1ALPHA1};
 use crate::volume_source::LocalBackend;
 
 /// A Repository.
@@ -22,6 +24,15 @@ pub struct RepositorySpec {
     /// Who may use it; absent = its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_policy: Option<UsagePolicy>,
+}
+
+impl Kind for RepositorySpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1alpha1";
+    const API_VERSION: &'static str = STASH_V1ALPHA1;
+    const KIND: &'static str = "Repository";
+    const PLURAL: &'static str = "repositories";
+    type Scope = NamespaceResourceScope;
 }
 
 /// The storage: exactly one of the seven, and the Secret.
@@ -156,7 +167,7 @@ pub enum FromNamespaces {
 #[serde(rename_all = "camelCase", default)]
 pub struct RepositoryStatus {
     /// The generation this was computed for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::generation::read", skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Start of the first successful backup.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! `RestoreSession` (`stash.appscode.com/v1beta1`): one restore, and how it went.
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::backup_session::HostPhase;
 use crate::condition::Condition;
 use crate::hook::RestoreHooks;
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::reference::{Driver, RepositoryRef, TargetRef, TaskRef, TempDir};
 use crate::runtime_settings::RuntimeSettings;
 
@@ -48,6 +50,15 @@ pub struct RestoreSessionSpec {
     /// Deprecated place of the rules; wins over `target.rules`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+}
+
+impl Kind for RestoreSessionSpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1beta1";
+    const API_VERSION: &'static str = STASH_V1BETA1;
+    const KIND: &'static str = "RestoreSession";
+    const PLURAL: &'static str = "restoresessions";
+    type Scope = NamespaceResourceScope;
 }
 
 /// What is restored into.

@@ -1,9 +1,11 @@
 //! `Task` (`stash.appscode.com/v1beta1`, cluster-scoped): the steps of a backup or restore.
 
+use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::Volume;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::Manifest;
+use crate::kind::Kind;
+use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::reference::Param;
 
 /// A Task.
@@ -18,6 +20,15 @@ pub struct TaskSpec {
     /// Volumes of a container; a component mounts none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
+}
+
+impl Kind for TaskSpec {
+    const GROUP: &'static str = STASH_GROUP;
+    const VERSION: &'static str = "v1beta1";
+    const API_VERSION: &'static str = STASH_V1BETA1;
+    const KIND: &'static str = "Task";
+    const PLURAL: &'static str = "tasks";
+    type Scope = ClusterResourceScope;
 }
 
 /// One step.
