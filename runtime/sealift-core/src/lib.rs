@@ -11,6 +11,7 @@ pub mod component;
 pub mod duration;
 mod expression;
 mod glob;
+pub mod fingerprint;
 pub mod grants;
 pub mod limits;
 pub mod metrics;

@@ -4,6 +4,7 @@
 //! record of a finished artifact goes to the outcome of the chain; it commits nothing.
 
 use bytes::Bytes;
+use sealift_core::fingerprint::{Fingerprint, Fingerprinter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +32,9 @@ pub struct ArtifactRecord {
     pub attributes: Vec<(String, String)>,
     /// `sha256:<hex>` of its bytes, where the producer named the digest it expects; it was then checked.
     pub checksum: Option<String>,
+    /// Of its bytes; none = the record was read from an outcome of an earlier process.
+    #[serde(skip)]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// An artifact that is open in a pipe.
@@ -38,6 +42,7 @@ pub(crate) struct ArtifactWriter {
     edge: EdgeWriter,
     header: Header,
     written: u64,
+    passing: Fingerprinter,
     late: Attributes,
     digest: Option<(Sha256, String)>,
     sealed: bool,
@@ -50,7 +55,15 @@ impl ArtifactWriter {
         check_attributes(&header.attributes)?;
         edge.open(header.clone()).await?;
         let edge = edge.clone();
-        Ok(Self { edge, header, written: 0, late: Vec::new(), digest: None, sealed: false })
+        Ok(Self {
+            edge,
+            header,
+            written: 0,
+            passing: Fingerprinter::new(),
+            late: Vec::new(),
+            digest: None,
+            sealed: false,
+        })
     }
 
     /// Its name.
@@ -82,6 +95,7 @@ impl ArtifactWriter {
             if let Some((hasher, _)) = &mut self.digest {
                 hasher.update(&run);
             }
+            self.passing.update(&run);
             let length = run.len() as u64;
             self.edge.run(Run { bytes: run, sealed: self.sealed }).await?;
             self.written += length;
@@ -132,7 +146,7 @@ impl ArtifactWriter {
 
     /// Ends it, after everything that was promised of it holds.
     pub(crate) async fn finish(self, stage: &str) -> Result<ArtifactRecord, FunctionError> {
-        let Self { edge, header, written, late, digest, sealed: _ } = self;
+        let Self { edge, header, written, passing, late, digest, sealed: _ } = self;
         if let Some(size) = header.size.filter(|size| written != *size) {
             return Err(FunctionError::DataLossRisk(format!(
                 "artifact {} was declared with {size} bytes and got {written}",
@@ -162,6 +176,7 @@ impl ArtifactWriter {
             size: written,
             attributes,
             checksum,
+            fingerprint: Some(passing.finish()),
         })
     }
 }

@@ -78,7 +78,7 @@ impl SnapshotSlot {
     }
 
     /// Commits what was staged, if it is what was handed over: each of these artifacts a file of
-    /// its name, size and, where it is known, digest, and nothing else. Call it only when every
+    /// its name, size and fingerprint, and nothing else. Call it only when every
     /// stage has succeeded.
     ///
     /// # Errors
@@ -93,10 +93,10 @@ impl SnapshotSlot {
         compare(handed_over, &receipts)?;
         let expected: Vec<FileExpectation> = receipts
             .into_iter()
-            .map(|FileReceipt { path, size, sha256 }| FileExpectation {
+            .map(|FileReceipt { path, size, fingerprint }| FileExpectation {
                 path,
                 size,
-                sha256: Some(sha256),
+                fingerprint,
             })
             .collect();
         tokio::task::spawn_blocking(move || draft.commit(&expected))
@@ -117,12 +117,10 @@ fn compare(handed_over: &[ArtifactRecord], receipts: &[FileReceipt]) -> Result<(
             Some(file) if file.size != artifact.size => {
                 format!("the snapshot's file has {}", file.size)
             }
-            Some(file) => match &artifact.checksum {
-                Some(checksum) if *checksum != format!("sha256:{}", hex::encode(file.sha256)) => {
-                    "the snapshot's file has another digest".to_owned()
-                }
-                _ => continue,
-            },
+            Some(file) if artifact.fingerprint != Some(file.fingerprint) => {
+                "the snapshot's file has as many, but others".to_owned()
+            }
+            Some(_) => continue,
         };
         return Err(CommitError::NotStored {
             name: artifact.name.clone(),
@@ -157,6 +155,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    use sealift_core::fingerprint::Fingerprint;
+
     fn artifact(name: &str, size: u64) -> ArtifactRecord {
         ArtifactRecord {
             stage: "source-0".into(),
@@ -164,28 +164,31 @@ mod tests {
             size,
             attributes: Vec::new(),
             checksum: None,
+            fingerprint: Some(Fingerprint::of(name.as_bytes())),
         }
     }
 
     fn file(path: &str, size: u64) -> FileReceipt {
-        FileReceipt { path: path.into(), size, sha256: [7; 32] }
+        FileReceipt { path: path.into(), size, fingerprint: Fingerprint::of(path.as_bytes()) }
     }
 
     #[test]
     fn what_was_handed_over_and_stored_whole_is_accepted() {
-        let mut checked = artifact("a", 1);
-        checked.checksum = Some(format!("sha256:{}", hex::encode([7; 32])));
-        compare(&[checked, artifact("b", 2)], &[file("b", 2), file("a", 1)]).unwrap();
+        let handed_over = [artifact("a", 1), artifact("b", 2)];
+        compare(&handed_over, &[file("b", 2), file("a", 1)]).unwrap();
     }
 
     #[test]
     fn a_sink_that_forgets_cuts_changes_or_adds_is_found_out() {
         let mut changed = artifact("a", 1);
-        changed.checksum = Some(format!("sha256:{}", hex::encode([8; 32])));
+        changed.fingerprint = Some(Fingerprint::of(b"other"));
+        let mut from_before = artifact("a", 1);
+        from_before.fingerprint = None;
         let rows = [
             (compare(&[artifact("a", 1)], &[]), "no file of this name"),
             (compare(&[artifact("a", 2)], &[file("a", 1)]), "handed to the sink with 2 bytes"),
-            (compare(&[changed], &[file("a", 1)]), "another digest"),
+            (compare(&[changed], &[file("a", 1)]), "as many, but others"),
+            (compare(&[from_before], &[file("a", 1)]), "as many, but others"),
             (compare(&[artifact("a", 1)], &[file("a", 1), file("b", 1)]), "has 2 files"),
         ];
         for (result, words) in rows {

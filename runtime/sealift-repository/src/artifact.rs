@@ -1,16 +1,18 @@
-//! The names, sizes and digests by which artifacts are told apart and proven.
+//! The names, sizes and fingerprints by which artifacts are told apart and proven.
+
+use sealift_core::fingerprint::Fingerprint;
 
 use crate::Error;
 
-/// What was read of an artifact, counted and hashed on its way into the repository.
+/// What was read of an artifact, counted and fingerprinted on its way into the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReceipt {
     /// Path below the snapshot's folder.
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
+    /// Of the bytes.
+    pub fingerprint: Fingerprint,
 }
 
 /// What the producer of an artifact finished.
@@ -20,8 +22,8 @@ pub struct FileExpectation {
     pub path: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the bytes, if the producer knows it.
-    pub sha256: Option<[u8; 32]>,
+    /// Of the bytes.
+    pub fingerprint: Fingerprint,
 }
 
 impl FileExpectation {
@@ -37,14 +39,10 @@ impl FileExpectation {
                 self.size, receipt.size
             ));
         }
-        match self.sha256 {
-            Some(expected) if expected != receipt.sha256 => refuse(format!(
-                "its producer finished bytes with SHA-256 {}, bytes with {} were stored",
-                hex::encode(expected),
-                hex::encode(receipt.sha256)
-            )),
-            _ => Ok(()),
+        if receipt.fingerprint != self.fingerprint {
+            return refuse("other bytes than its producer finished were stored".to_owned());
         }
+        Ok(())
     }
 }
 

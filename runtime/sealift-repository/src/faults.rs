@@ -222,7 +222,7 @@ fn expects(receipts: &[FileReceipt]) -> Vec<FileExpectation> {
         .map(|receipt| FileExpectation {
             path: receipt.path.clone(),
             size: receipt.size,
-            sha256: Some(receipt.sha256),
+            fingerprint: receipt.fingerprint,
         })
         .collect()
 }

@@ -1,13 +1,13 @@
-//! Counts and hashes an artifact's bytes while rustic_core reads them.
+//! Counts an artifact's bytes and takes their fingerprint while rustic_core reads them.
 //!
 //! What stands in the ledger afterwards is what was really read, to the end, not what somebody
 //! meant to send. rustic_core turns a reader's error into a warning and goes on; here the error is
-//! kept for the commit gate. The bytes are hashed once, in here.
+//! kept for the commit gate.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
+use sealift_core::fingerprint::Fingerprinter;
 
 use crate::{CancelFlag, Error, FileReceipt};
 
@@ -38,7 +38,7 @@ pub(crate) struct Meter {
     artifact: String,
     size: Option<u64>,
     read: u64,
-    hasher: Sha256,
+    passing: Fingerprinter,
     cancel: CancelFlag,
     outcome: Outcome,
 }
@@ -57,7 +57,7 @@ impl Meter {
             artifact: artifact.to_owned(),
             size,
             read: 0,
-            hasher: Sha256::new(),
+            passing: Fingerprinter::new(),
             cancel,
             outcome: outcome.clone(),
         };
@@ -106,7 +106,7 @@ impl Read for Meter {
             self.outcome.set(Ok(FileReceipt {
                 path: self.artifact.clone(),
                 size: self.read,
-                sha256: self.hasher.clone().finalize().into(),
+                fingerprint: self.passing.finish(),
             }));
             return Ok(0);
         }
@@ -115,7 +115,7 @@ impl Read for Meter {
                 self.wrong_size("its reader claims more bytes than there was room for".to_owned())
             );
         };
-        self.hasher.update(bytes);
+        self.passing.update(bytes);
         self.read += count as u64;
         if let Some(size) = self.size
             && self.read > size
@@ -132,6 +132,8 @@ impl Read for Meter {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use sealift_core::fingerprint::Fingerprint;
+
     use super::*;
 
     fn read_all(
@@ -144,15 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn the_receipt_holds_count_and_digest_of_what_was_read() {
+    fn the_receipt_holds_count_and_fingerprint_of_what_was_read() {
         let (copied, receipt) = read_all(Some(3), b"abc");
         assert_eq!(copied.unwrap(), 3);
         let receipt = receipt.unwrap();
         assert_eq!(receipt.size, 3);
-        assert_eq!(
-            hex::encode(receipt.sha256),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(receipt.fingerprint, Fingerprint::of(b"abc"));
     }
 
     #[test]

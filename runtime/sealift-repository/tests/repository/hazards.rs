@@ -377,6 +377,6 @@ fn artifacts_that_come_one_after_the_other_do_not_wait_for_each_other() {
     sender.send(bytes).unwrap();
     let reader = Box::new(After(receiver, Cursor::default()));
     let two = draft.add("two", Some(SIZE as u64), reader).unwrap();
-    assert_eq!(one.sha256, two.sha256);
+    assert_eq!(one.fingerprint, two.fingerprint);
     draft.commit(&expects(&[one, two])).unwrap();
 }
