@@ -1,0 +1,5 @@
+module sealift.dev/tests/servers/pause
+
+go 1.26
+
+tool sealift.dev/tests/servers/pause
