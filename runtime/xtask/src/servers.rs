@@ -20,14 +20,55 @@ use crate::workspace::{self, Workspace};
 /// Part of the key: what changes here changes the binaries.
 const LINKER_FLAGS: &str = "-s -w";
 
-/// How long each takes with two cores and cold caches, from `CONTRIBUTING.md`'s table.
-const DURATIONS: [(&str, &str); 5] = [
-    ("pushgateway", "about 20 s"),
-    ("rest-server", "about 10 s"),
-    ("restic", "about 2 min"),
-    ("vault", "about 9 min and 4 GB of disk"),
-    ("versitygw", "about 1 min"),
+/// How one server is built where it differs from the others, and how long that takes with two
+/// cores and cold caches, from `CONTRIBUTING.md`'s table.
+struct Recipe {
+    name: &'static str,
+    duration: &'static str,
+    /// Without libc, so that the binary runs in an image that holds nothing else.
+    alone: bool,
+    /// Strings the linker sets: what the build of the project itself sets, and clients read.
+    strings: &'static [(&'static str, &'static str)],
+}
+
+const RECIPES: [Recipe; 9] = [
+    Recipe::plain("pushgateway", "about 20 s"),
+    Recipe::plain("rest-server", "about 10 s"),
+    Recipe::plain("restic", "about 2 min"),
+    Recipe::plain("vault", "about 9 min and 4 GB of disk"),
+    Recipe::plain("versitygw", "about 1 min"),
+    Recipe { alone: true, ..Recipe::plain("coredns", "about 2 min") },
+    Recipe { alone: true, ..Recipe::plain("helm", "about 2 min") },
+    Recipe { alone: true, ..Recipe::plain("pause", "a few seconds") },
+    Recipe {
+        alone: true,
+        // Without them the API server says it is v0.0.0, and clients refuse features of today.
+        strings: &[
+            ("k8s.io/component-base/version.gitVersion", "v1.36.3"),
+            ("k8s.io/component-base/version.gitMajor", "1"),
+            ("k8s.io/component-base/version.gitMinor", "36"),
+        ],
+        ..Recipe::plain("kubernetes", "about 8 min and 6 GB of disk")
+    },
 ];
+
+impl Recipe {
+    const fn plain(name: &'static str, duration: &'static str) -> Self {
+        Self { name, duration, alone: false, strings: &[] }
+    }
+
+    fn of(name: &str) -> Self {
+        RECIPES.into_iter().find(|recipe| recipe.name == name).unwrap_or(Self::plain("", "some minutes"))
+    }
+
+    fn linker_flags(&self) -> String {
+        let mut flags = LINKER_FLAGS.to_owned();
+        for (variable, value) in self.strings {
+            flags.push_str(&format!(" -X {variable}={value}"));
+        }
+        flags
+    }
+}
 
 /// Builds the servers of these names; none = all.
 pub(crate) fn run(names: &[String]) -> Result<()> {
@@ -69,7 +110,7 @@ pub(crate) fn names_of(workspace: &Workspace) -> Result<Vec<String>> {
 
 /// How long building `name` takes.
 pub(crate) fn duration(name: &str) -> &'static str {
-    DURATIONS.iter().find(|(known, _)| *known == name).map_or("some minutes", |(_, long)| long)
+    Recipe::of(name).duration
 }
 
 /// Whether the pinned `name` is in the cache.
@@ -94,16 +135,34 @@ fn module(workspace: &Workspace, name: &str) -> PathBuf {
 fn folder(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let module = module(workspace, name);
     let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum"] {
-        let path = module.join(file);
+    for path in sources(&module)? {
         let bytes = fs::read(&path)
             .with_context(|| format!("server {name}: failed to read {}", path.display()))?;
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
-    hash.update(LINKER_FLAGS);
+    let recipe = Recipe::of(name);
+    hash.update(recipe.linker_flags());
+    if recipe.alone {
+        hash.update("CGO_ENABLED=0");
+    }
     let key: String = hex::encode(hash.finalize()).chars().take(16).collect();
     Ok(binaries::server_cache()?.join(name).join(key))
+}
+
+/// What a module is built from: its two files, and its own programs where it has some.
+fn sources(module: &Path) -> Result<Vec<PathBuf>> {
+    let mut own = Vec::new();
+    for entry in
+        fs::read_dir(module).with_context(|| format!("failed to list {}", module.display()))?
+    {
+        let path = entry.with_context(|| format!("failed to list {}", module.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "go") {
+            own.push(path);
+        }
+    }
+    own.sort();
+    Ok([module.join("go.mod"), module.join("go.sum")].into_iter().chain(own).collect())
 }
 
 fn build(module: &Path, name: &str, folder: &Path) -> Result<()> {
@@ -119,17 +178,21 @@ fn build(module: &Path, name: &str, folder: &Path) -> Result<()> {
         .with_context(|| format!("failed to create a folder in {}", parent.display()))?;
     let mut target = interim.path().as_os_str().to_owned();
     target.push("/");
-    workspace::run(
-        Command::new("go")
-            .current_dir(module)
-            // The module files are the pins: a build may not change them, nor look at a workspace around them.
-            .env("GOFLAGS", "-mod=readonly")
-            .env("GOWORK", "off")
-            .args(["build", "-ldflags", LINKER_FLAGS, "-o"])
-            .arg(target)
-            .arg("tool"),
-    )
-    .with_context(|| {
+    let recipe = Recipe::of(name);
+    let mut command = Command::new("go");
+    command
+        .current_dir(module)
+        // The module files are the pins: a build may not change them, nor look at a workspace around them.
+        .env("GOFLAGS", "-mod=readonly")
+        .env("GOWORK", "off")
+        .args(["build", "-ldflags", &recipe.linker_flags(), "-o"])
+        .arg(target)
+        // All programs the module names as its tools.
+        .arg("tool");
+    if recipe.alone {
+        command.env("CGO_ENABLED", "0");
+    }
+    workspace::run(&mut command).with_context(|| {
         format!(
             "server {name}: its module in {} could not be had or built with {go}",
             module.display()

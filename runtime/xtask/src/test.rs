@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that must hold, in one command and with one last line.
 //!
-//! Flow: formatting → Functions and guests → lints → the rules of the repository → the servers
-//! of the tier → all test programs → the quickstart. A check counts as one test; a test program
-//! counts with what it says it ran. The tiers and what they cost stand in CONTRIBUTING.md.
+//! Flow: formatting → Functions and guests → lints → the rules of the repository → generated
+//! files → the servers of the tier → all test programs → the quickstart. A check counts as one
+//! test; a test program counts with what it says it ran. The tiers and what they cost stand in
+//! CONTRIBUTING.md.
 
 mod count;
 
@@ -13,11 +14,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::talk::{self, Steps};
 use crate::workspace::{self, Workspace, cargo};
-use crate::{functions, quickstart, servers, tidy};
+use crate::{codegen, functions, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests of the CI tier use, in the order in which they are built.
-const SERVERS: [&str; 5] = ["rest-server", "pushgateway", "versitygw", "restic", "vault"];
+const SERVERS: [&str; 6] =
+    ["rest-server", "pushgateway", "versitygw", "restic", "vault", "kubernetes"];
+
+/// What a node needs besides, for the tests that run pods.
+const NODE_SERVERS: [&str; 2] = ["pause", "coredns"];
 
 /// Which tests.
 #[derive(Debug, clap::Args)]
@@ -33,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let workspace = Workspace::load()?;
     let filtered = arguments.filter.is_some();
-    let mut steps = Steps::new(if filtered { 3 } else { 7 } + usize::from(arguments.full));
+    let mut steps = Steps::new(if filtered { 3 } else { 8 } + usize::from(arguments.full));
     let mut count = Count::default();
 
     if !filtered {
@@ -62,13 +67,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 bail!("{} rules are broken; see above", findings.len())
             }
         });
+        check(&mut steps, &mut count, "Generated files", None, || codegen::check(&workspace));
     }
     let ready = check(
         &mut steps,
         &mut count,
         "Servers",
-        Some("about 13 min with empty caches, most of it Vault"),
-        || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
+        Some("about 21 min with empty caches, most of it Vault and Kubernetes"),
+        || {
+            let node = if arguments.full { NODE_SERVERS.as_slice() } else { &[] };
+            let mut names = SERVERS.iter().chain(node);
+            names.try_for_each(|name| servers::ensure(&workspace, name).map(drop))
+        },
     );
     if built && ready {
         steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));

@@ -1,0 +1,72 @@
+//! Tests on a real Kubernetes: the acceptance list of the operator, row by row.
+//!
+//! One control plane serves all rows; each has a namespace of its own. A row is named by its
+//! number in the list and says what a user sees.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod api_surface;
+mod conditions;
+mod deletion;
+mod pods;
+mod readiness;
+mod scene;
+mod sessions;
+mod tasks;
+mod triggers;
+mod world;
+
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use sealift_cluster::namespaces::{self, Place};
+
+use world::World;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    if arguments.list {
+        // Nothing is started for a list.
+        libtest_mimic::run(&arguments, trials(&Arc::new(World::new(Place::Own)))).exit();
+    }
+    let place = namespaces::enter().expect("failed to enter namespaces");
+    if let Place::Shared(reason) = &place {
+        eprintln!("the cluster runs among the other programs of this machine: {reason}");
+    }
+    // Rows wait for controllers most of the time.
+    arguments.test_threads.get_or_insert(8);
+    let world = Arc::new(World::new(place));
+    let trials = trials(&world);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    world.say_figures();
+    // `exit` runs no destructors: the servers end here.
+    drop(world);
+    conclusion.exit();
+}
+
+fn trials(world: &Arc<World>) -> Vec<Trial> {
+    let mut trials: Vec<Trial> = [
+        api_surface::tests(world),
+        readiness::tests(world),
+        triggers::tests(world),
+        tasks::tests(world),
+        sessions::tests(world),
+        deletion::tests(world),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    // What runs pods takes minutes.
+    if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
+        trials.extend(pods::tests(world));
+    }
+    trials
+}

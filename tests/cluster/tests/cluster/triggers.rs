@@ -1,0 +1,241 @@
+//! B: the CronJob that makes sessions, its names, and what keeps it as it should be.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use sealift_cluster::Resource;
+use serde_json::{Value, json};
+
+use crate::conditions;
+use crate::scene::{BACKUP, CRON_JOB, Scene};
+use crate::world::{World, text, trial};
+
+pub fn tests(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        trial(world, "B05: the CronJob carries the original's name and schedule", original_name),
+        trial(
+            world,
+            "B06: the CronJob is the BackupConfiguration's and carries its labels",
+            labels,
+        ),
+        trial(world, "B07: long names with dots become short names that differ", long_names),
+        trial(world, "B08: leftovers with the old name are replaced", leftovers),
+        trial(
+            world,
+            "B09: an edited schedule is taken over without a new CronJob",
+            edited_schedule,
+        ),
+        trial(world, "B10: an impossible schedule is refused with its text", impossible_schedule),
+        trial(world, "B11: a CronJob deleted by hand comes back", deleted_by_hand),
+        trial(world, "B14: requests without limits reach the CronJob's container", requests),
+        trial(world, "D07: paused suspends the CronJob and leaves the phase alone", paused),
+    ]
+}
+
+fn original_name(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B05")?;
+    let names = scene.client().names(Resource::CRON_JOB, &scene.namespace)?;
+    ensure!(names == [CRON_JOB], "CronJobs: {names:?}");
+    let job = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    for (what, found, wanted) in [
+        ("schedule", &job["spec"]["schedule"], json!("*/5 * * * *")),
+        ("suspend", &job["spec"]["suspend"], json!(false)),
+        ("container", &pod["containers"][0]["name"], json!("stash-trigger")),
+        ("restartPolicy", &pod["restartPolicy"], json!("Never")),
+        ("serviceAccountName", &pod["serviceAccountName"], json!(CRON_JOB)),
+    ] {
+        ensure!(*found == wanted, "{what}: {found} in {job:#}");
+    }
+    let arguments = pod["containers"][0]["args"].as_array().cloned().unwrap_or_default();
+    for argument in
+        ["create-backupsession", "--invoker-name=demo-backup", "--invoker-kind=BackupConfiguration"]
+    {
+        ensure!(arguments.contains(&json!(argument)), "arguments: {arguments:?}");
+    }
+    scene.object(Resource::SERVICE_ACCOUNT, CRON_JOB)?;
+    scene.object(Resource::ROLE_BINDING, CRON_JOB)?;
+    Ok(())
+}
+
+fn labels(world: &World) -> Result<()> {
+    let scene = Scene::new(world, "B06")?;
+    scene.apply(&scene.app_binding()?)?;
+    scene.apply(&scene.storage_secret())?;
+    scene.apply(&scene.vault_secrets())?;
+    scene.apply(&scene.repository()?)?;
+    let mut backup = scene.backup()?;
+    backup["metadata"]["labels"] = json!({"team": "payments"});
+    scene.apply(&backup)?;
+    let backup = scene.wait_for_phase(BACKUP, "Ready")?;
+    for resource in [Resource::CRON_JOB, Resource::SERVICE_ACCOUNT, Resource::ROLE_BINDING] {
+        let object = scene.object(resource, CRON_JOB)?;
+        let owners = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+        ensure!(
+            owners.len() == 1
+                && owners[0]["kind"] == "BackupConfiguration"
+                && owners[0]["name"] == BACKUP
+                && owners[0]["uid"] == backup["metadata"]["uid"],
+            "{}: owners {owners:?}",
+            resource.plural
+        );
+    }
+    let job = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    for pointer in [
+        "/metadata/labels",
+        "/spec/jobTemplate/metadata/labels",
+        "/spec/jobTemplate/spec/template/metadata/labels",
+    ] {
+        let labels = job.pointer(pointer).cloned().unwrap_or_default();
+        for (label, value) in [
+            ("app.kubernetes.io/component", "stash-backup"),
+            ("app.kubernetes.io/managed-by", "stash.appscode.com"),
+            ("team", "payments"),
+        ] {
+            ensure!(labels[label] == value, "{pointer}: {labels}");
+        }
+    }
+    Ok(())
+}
+
+fn long_names(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B07")?;
+    let tail = "backup.of.the.vault.that.holds.everything";
+    let long = [format!("first.of.two.namesakes.{tail}"), format!("other.of.two.namesakes.{tail}")];
+    for name in &long {
+        let mut backup = scene.backup()?;
+        backup["metadata"]["name"] = json!(name);
+        scene.apply(&backup)?;
+    }
+    let mut names = Vec::new();
+    for name in &long {
+        let backup = scene.wait_for_phase(name, "Ready")?;
+        let uid = text(&backup, "/metadata/uid").to_owned();
+        let jobs = scene.client().list(Resource::CRON_JOB, &scene.namespace)?;
+        let job = jobs
+            .iter()
+            .find(|job| text(job, "/metadata/ownerReferences/0/uid") == uid)
+            .with_context(|| format!("no CronJob is owned by {name}"))?;
+        names.push(text(job, "/metadata/name").to_owned());
+    }
+    for name in &names {
+        ensure!(name.len() <= 52 && !name.contains('.'), "name: {name}");
+        ensure!(
+            name.starts_with("stash-trigger-") && name.ends_with("holds-everything"),
+            "name: {name}"
+        );
+    }
+    ensure!(names[0] != names[1], "two BackupConfigurations share {}", names[0]);
+    Ok(())
+}
+
+fn leftovers(world: &World) -> Result<()> {
+    let scene = Scene::new(world, "B08")?;
+    let old = "stash-trigger--demo-backup";
+    let meta = json!({"name": old, "namespace": scene.namespace, "labels": {
+        "app.kubernetes.io/managed-by": "stash.appscode.com",
+        "app.kubernetes.io/component": "stash-backup",
+    }});
+    scene.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "stash-cron-job"},
+            "subjects": [{"kind": "ServiceAccount", "name": old, "namespace": scene.namespace}]},
+        {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": {
+            "schedule": "*/5 * * * *", "suspend": true,
+            "jobTemplate": {"spec": {"template": {"spec": {
+                "restartPolicy": "Never",
+                "containers": [{"name": "stash-trigger", "image": "stash", "args": ["create-backupsession"]}],
+            }}}},
+        }},
+    ]}))?;
+    scene.apply_guide()?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    for resource in [Resource::CRON_JOB, Resource::SERVICE_ACCOUNT, Resource::ROLE_BINDING] {
+        scene.client().wait_until_gone(&resource.path(&scene.namespace, old))?;
+    }
+    let names = scene.client().names(Resource::CRON_JOB, &scene.namespace)?;
+    ensure!(names == [CRON_JOB], "CronJobs: {names:?}");
+    Ok(())
+}
+
+fn edited_schedule(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B09")?;
+    let before = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    scene.kubectl(&[
+        "patch",
+        "bc",
+        BACKUP,
+        "--type",
+        "merge",
+        "-p",
+        r#"{"spec":{"schedule":"0 2 * * *"}}"#,
+    ])?;
+    let after = scene.wait("the schedule follows", Resource::CRON_JOB, CRON_JOB, |job| {
+        job["spec"]["schedule"] == "0 2 * * *"
+    })?;
+    ensure!(before["metadata"]["uid"] == after["metadata"]["uid"], "the CronJob is another one");
+    Ok(())
+}
+
+fn impossible_schedule(world: &World) -> Result<()> {
+    let scene = Scene::new(world, "B10")?;
+    scene.apply(&scene.app_binding()?)?;
+    scene.apply(&scene.storage_secret())?;
+    scene.apply(&scene.vault_secrets())?;
+    scene.apply(&scene.repository()?)?;
+    let mut backup = scene.backup()?;
+    backup["spec"]["schedule"] = json!("61 * * * *");
+    scene.apply(&backup)?;
+    let backup = scene.wait_for_phase(BACKUP, "Invalid")?;
+    let found = conditions::of(&backup, "ValidationPassed");
+    ensure!(found == "False ResourceValidationFailed", "ValidationPassed: {found}");
+    let message = conditions::message(&backup, "ValidationPassed");
+    ensure!(message.contains("61 * * * *"), "message: {message}");
+    let jobs = scene.client().names(Resource::CRON_JOB, &scene.namespace)?;
+    ensure!(jobs.is_empty(), "CronJobs: {jobs:?}");
+    Ok(())
+}
+
+fn deleted_by_hand(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B11")?;
+    let before = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    scene.kubectl(&["delete", "cronjob", CRON_JOB])?;
+    let path = Resource::CRON_JOB.path(&scene.namespace, CRON_JOB);
+    scene.client().wait("the CronJob comes back", &path, |job| {
+        job.filter(|job| job["metadata"]["uid"] != before["metadata"]["uid"]).map(drop)
+    })
+}
+
+fn requests(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B14")?;
+    let requests = json!({"cpu": "50m", "memory": "64Mi"});
+    let patch =
+        json!({"spec": {"runtimeSettings": {"container": {"resources": {"requests": requests}}}}});
+    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
+    scene.wait("the requests reach the CronJob", Resource::CRON_JOB, CRON_JOB, |job| {
+        container(job)["resources"]["requests"] == requests
+    })?;
+    Ok(())
+}
+
+fn container(job: &Value) -> &Value {
+    &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+}
+
+fn paused(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "D07")?;
+    for paused in [true, false] {
+        let patch = json!({"spec": {"paused": paused}});
+        scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
+        scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+            job["spec"]["suspend"] == paused
+        })?;
+        let backup = scene.object(Resource::BACKUP_CONFIGURATION, BACKUP)?;
+        ensure!(conditions::phase(&backup) == "Ready", "status: {}", backup["status"]);
+        let shown = scene.kubectl(&["get", "bc", BACKUP, "--no-headers"])?;
+        ensure!(shown.contains(if paused { "true" } else { "false" }), "columns: {shown}");
+    }
+    Ok(())
+}

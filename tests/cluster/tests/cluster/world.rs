@@ -1,0 +1,110 @@
+//! What all rows share: the control plane with our CRDs, the operator, and the node.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Context, Result, anyhow};
+use libtest_mimic::{Failed, Trial};
+use sealift_cluster::ControlPlane;
+use sealift_cluster::namespaces::{NODE_ADDRESS, Place};
+use sealift_cluster::node::Node;
+use sealift_cluster::operator::Operator;
+use sealift_e2e::binaries;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Started when the first row asks for them.
+pub struct World {
+    // Dropped in this order.
+    operator: OnceLock<Result<Mutex<Operator>, String>>,
+    node: OnceLock<Result<Node, String>>,
+    cluster: OnceLock<Result<Cluster, String>>,
+    place: Place,
+}
+
+struct Cluster {
+    plane: ControlPlane,
+    folder: TempDir,
+}
+
+impl World {
+    pub fn new(place: Place) -> Self {
+        Self { operator: OnceLock::new(), node: OnceLock::new(), cluster: OnceLock::new(), place }
+    }
+
+    /// The control plane, with our CRDs.
+    pub fn plane(&self) -> Result<&ControlPlane> {
+        Ok(&shared(self.cluster.get_or_init(|| said(self.start_cluster())))?.plane)
+    }
+
+    /// The operator, which all rows share, since in a cluster there is one.
+    pub fn operator(&self) -> Result<MutexGuard<'_, Operator>> {
+        let operator = shared(self.operator.get_or_init(|| said(self.start_operator())))?;
+        Ok(operator.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The node.
+    pub fn node(&self) -> Result<&Node> {
+        let start = || Node::start(self.plane()?, &self.place);
+        shared(self.node.get_or_init(|| said(start())))
+    }
+
+    /// How long things took.
+    pub fn say_figures(&self) {
+        if let Some(Ok(cluster)) = self.cluster.get() {
+            eprintln!(
+                "control plane ready in {:.1} s",
+                cluster.plane.start_duration().as_secs_f64()
+            );
+        }
+        if let Some(Ok(node)) = self.node.get() {
+            eprintln!("node ready in {:.1} s", node.start_duration().as_secs_f64());
+        }
+    }
+
+    fn start_cluster(&self) -> Result<Cluster> {
+        let folder = tempfile::Builder::new().prefix("sealift-cluster-").tempdir()?;
+        // Outside of a network of its own the machine's address must not be listened on.
+        let address = if self.place == Place::Own { NODE_ADDRESS } else { "127.0.0.1" };
+        let plane = ControlPlane::start(&folder.path().join("plane"), address)?;
+        let crds = binaries::source_root().join("deploy").join("crds");
+        let crds = crds.to_string_lossy();
+        let kubectl = plane.kubectl();
+        kubectl.succeed(&["apply", "--server-side", "-f", &crds])?;
+        kubectl.succeed(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
+        Ok(Cluster { plane, folder })
+    }
+
+    fn start_operator(&self) -> Result<Mutex<Operator>> {
+        let plane = self.plane()?;
+        let catalog = binaries::source_root().join("deploy").join("catalog");
+        plane.kubectl().succeed(&["apply", "--server-side", "-f", &catalog.to_string_lossy()])?;
+        let kubeconfig =
+            plane.kubeconfig("operator", "sealift-operator", Some("system:masters"))?;
+        let cluster = shared(self.cluster.get().context("there is no cluster")?)?;
+        let folder = cluster.folder.path().join("operator");
+        Ok(Mutex::new(Operator::start(&folder, &kubeconfig, &["--image=localhost/sealift:tests"])?))
+    }
+}
+
+/// One row; its error is told with all causes.
+pub fn trial(
+    world: &Arc<World>,
+    name: impl Into<String>,
+    test: impl FnOnce(&World) -> Result<()> + Send + 'static,
+) -> Trial {
+    let world = Arc::clone(world);
+    Trial::test(name, move || test(&world).map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+/// The text at a pointer; empty if there is none.
+pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn said<T>(result: Result<T>) -> Result<T, String> {
+    result.map_err(|error| format!("{error:#}"))
+}
+
+fn shared<T>(result: &Result<T, String>) -> Result<&T> {
+    result.as_ref().map_err(|error| anyhow!("what the rows share could not be made: {error}"))
+}
