@@ -195,3 +195,39 @@ fn same_digest(component: &ComponentRef, found: &str) -> Result<(), ComponentErr
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_component_that_is_not_the_planned_one_is_not_even_looked_into() {
+        const BUILT_IN: &[BuiltIn] = &[BuiltIn {
+            name: "one",
+            digest: "sha256:1",
+            compiled_digest: "sha256:2",
+            engine: "",
+            wasm: b"no component",
+            compiled: b"no machine code",
+        }];
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("one.wasm"), b"no component").unwrap();
+        let components = LocalComponents::new(BUILT_IN, folder.path().to_owned());
+        let host = Host::new().unwrap();
+        let load = |reference: &str, digest: &str| {
+            let component =
+                ComponentRef { reference: reference.to_owned(), digest: digest.to_owned() };
+            components.load(&host, &component).unwrap_err()
+        };
+        for reference in ["builtin:one", "file:one.wasm"] {
+            let error = load(reference, "sha256:0");
+            assert!(matches!(error, ComponentError::Changed { .. }), "{error:?}");
+        }
+        // With the planned digest it is looked into.
+        let error = load("builtin:one", "sha256:1");
+        assert!(matches!(error, ComponentError::Refused { .. }), "{error:?}");
+        let error = load("file:one.wasm", &digest(b"no component"));
+        assert!(matches!(error, ComponentError::Refused { .. }), "{error:?}");
+    }
+}

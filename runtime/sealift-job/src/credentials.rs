@@ -51,3 +51,23 @@ impl Credentials for SessionCredentials {
         Ok(Some((credential.header.clone(), value.clone())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    use crate::sample::{Answer, Fake, data, plan};
+
+    #[tokio::test]
+    async fn a_token_goes_to_the_origin_it_is_for_and_to_no_other() {
+        let objects = Arc::new(Fake::new(Answer::Found, data(&[("token", "s.token\n")])));
+        let credentials = SessionCredentials::new(objects, &plan(std::path::Path::new("/data")));
+        let (header, value) = credentials.header("target").await.unwrap().unwrap();
+        // A Secret made from a file often ends with a line break, which no header can hold.
+        assert_eq!((header.as_str(), value.as_str()), ("X-Vault-Token", "s.token"));
+        for other in ["pushgateway", "elsewhere", ""] {
+            assert!(credentials.header(other).await.unwrap().is_none(), "{other}");
+        }
+    }
+}

@@ -114,3 +114,77 @@ impl KeyStore for SecretKeyStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    use crate::sample::{Answer, Fake, data, plan};
+
+    fn value(text: &str) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(text.as_bytes().to_vec())
+    }
+
+    fn store(objects: Fake) -> (Arc<Fake>, SecretKeyStore) {
+        let objects = Arc::new(objects);
+        let keys = plan(std::path::Path::new("/data")).keys.unwrap();
+        (Arc::clone(&objects), SecretKeyStore::new(objects, keys))
+    }
+
+    #[tokio::test]
+    async fn nothing_but_the_keys_of_the_plan_is_read_or_put() {
+        let secret = data(&[("k8s-root-token", "t"), ("other", "o"), ("k8s-unseal-key-2", "x")]);
+        let (objects, store) = store(Fake::new(Answer::Found, secret));
+        assert_eq!(*store.read("k8s-root-token").await.unwrap(), b"\"t\"");
+        for name in ["other", "k8s-unseal-key-2", "root-token", ""] {
+            let error = store.read(name).await.unwrap_err();
+            assert!(matches!(error, PortError::Denied(_)), "{name}: {error:?}");
+            let error = store.put(name, value("\"v\"")).await.unwrap_err();
+            assert!(matches!(error, PortError::Denied(_)), "{name}: {error:?}");
+        }
+        let error = store.commit().await.unwrap_err();
+        assert!(matches!(error, PortError::InvalidState(_)), "{error:?}");
+        assert!(objects.written.lock().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_key_is_refused_without_being_repeated() {
+        let (_, store) = store(Fake::new(Answer::Found, SecretData::default()));
+        for wrong in ["hidden-word", "{\"hidden-word\": 1}", "[\"hidden-word\"]", ""] {
+            let error = store.put("k8s-root-token", value(wrong)).await.unwrap_err();
+            assert!(matches!(error, PortError::DataLossRisk(_)), "{wrong}: {error:?}");
+            assert!(!error.to_string().contains("hidden-word"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_written_is_found_out_with_the_first_key() {
+        let fake = Fake::new(Answer::Found, SecretData::default());
+        let (_, store) = store(Fake { writable: false, ..fake });
+        let error = store.put("k8s-root-token", value("\"t\"")).await.unwrap_err();
+        assert!(matches!(error, PortError::Denied(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_commit_keeps_the_other_keys_and_never_replaces_what_it_cannot_read() {
+        let secret = data(&[("k8s-root-token", "old"), ("other", "o")]);
+        let (objects, found) = store(Fake::new(Answer::Found, secret));
+        found.put("k8s-root-token", value("\"new\"")).await.unwrap();
+        found.commit().await.unwrap();
+        let written = objects.written.lock().unwrap().take().unwrap();
+        assert_eq!(written.require_text("other").unwrap().as_str(), "o");
+        assert_eq!(written.require_text("k8s-root-token").unwrap().as_str(), "new");
+
+        let (objects, missing) = store(Fake::new(Answer::Missing, SecretData::default()));
+        missing.put("k8s-root-token", value("\"new\"")).await.unwrap();
+        missing.commit().await.unwrap();
+        assert!(objects.written.lock().unwrap().is_some());
+
+        let (objects, broken) = store(Fake::new(Answer::Broken, SecretData::default()));
+        broken.put("k8s-root-token", value("\"new\"")).await.unwrap();
+        let error = broken.commit().await.unwrap_err();
+        assert!(matches!(error, PortError::External(_)), "{error:?}");
+        assert!(objects.written.lock().unwrap().is_none());
+    }
+}

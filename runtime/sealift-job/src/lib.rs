@@ -17,6 +17,8 @@ mod observers;
 mod opening;
 pub mod reader;
 pub mod report;
+#[cfg(test)]
+mod sample;
 pub mod secrets;
 pub mod session;
 pub mod slot;

@@ -185,3 +185,70 @@ fn attributes(info: &SnapshotInfo) -> Vec<(String, String)> {
     attributes.extend(info.paths.iter().map(|path| ("path".to_owned(), path.clone())));
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    use jiff::Timestamp;
+    use sealift_core::plan::SnapshotIdentity;
+    use sealift_repository::FileExpectation;
+
+    use crate::sample;
+
+    struct BreaksOff(bool);
+
+    impl Read for BreaksOff {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) {
+                return Err(std::io::Error::other("the disk is on fire"));
+            }
+            Ok(buffer.len().min(3))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_off_and_a_reader_that_died_are_errors_never_ends() {
+        let (sender, receiver) = mpsc::channel(READS_AHEAD);
+        tokio::task::spawn_blocking(move || pump(BreaksOff(false), &sender)).await.unwrap();
+        let mut reader = FileReader { receiver };
+        assert_eq!(reader.next().await.unwrap().unwrap().len(), 3);
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(&error, PortError::DataLossRisk(text) if text.contains("on fire")));
+        // Its thread is gone now.
+        let error = reader.next().await.unwrap_err();
+        assert!(matches!(error, PortError::External(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_opened_by_its_whole_identifier_and_lists_have_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = sample::repository(&folder.path().join("r"));
+        let identity = SnapshotIdentity {
+            hostname: "host-0".into(),
+            path: "/data".into(),
+            tags: Vec::new(),
+            description: String::new(),
+        };
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let mut draft = repository.draft(&identity, Timestamp::now()).unwrap();
+            let file = draft.add("a", Some(1), Box::new(b"a".as_slice())).unwrap();
+            let (path, size, fingerprint) = (file.path, file.size, file.fingerprint);
+            let committed = draft.commit(&[FileExpectation { path, size, fingerprint }]).unwrap();
+            ids.push(committed.snapshot.id);
+        }
+        ids.sort_unstable();
+        let selected = repository.snapshots().unwrap().remove(0);
+        let reader = SelectedSnapshot::new(repository, selected, vec!["/data".into()]);
+        assert_eq!(reader.list(&[], None, 2).await.unwrap(), ids[..2]);
+        assert_eq!(reader.list(&[], Some(&ids[1]), 2).await.unwrap(), ids[2..]);
+        assert!(reader.list(&[("hostname".into(), "x".into())], None, 9).await.unwrap().is_empty());
+        for id in &ids {
+            assert_eq!(reader.open(id).await.unwrap().id(), *id);
+        }
+        let error = reader.open(&"0".repeat(64)).await.err().unwrap();
+        assert!(matches!(error, PortError::External(_)), "{error:?}");
+    }
+}

@@ -196,4 +196,38 @@ mod tests {
             assert!(message.contains(words), "{message}");
         }
     }
+
+    #[tokio::test]
+    async fn a_session_has_one_snapshot_and_it_holds_what_was_handed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = crate::sample::repository(&folder.path().join("r"));
+        let identity = SnapshotIdentity {
+            hostname: "host-0".into(),
+            path: "/data".into(),
+            tags: Vec::new(),
+            description: String::new(),
+        };
+        let slot = || SnapshotSlot::new(repository.clone(), identity.clone(), Timestamp::now());
+
+        let nothing = slot();
+        let error = nothing.commit(&[]).await.unwrap_err();
+        assert!(matches!(error, CommitError::NothingStaged), "{error:?}");
+
+        let empty = slot();
+        empty.begin().await.unwrap().stage().await.unwrap();
+        let error = empty.begin().await.err().unwrap();
+        assert!(matches!(error, PortError::InvalidState(_)), "{error:?}");
+        let error = empty.commit(&[]).await.unwrap_err();
+        assert!(matches!(error, CommitError::NoFiles), "{error:?}");
+
+        let more = slot();
+        let mut snapshot = more.begin().await.unwrap();
+        let mut file = snapshot.create("a", Some(1)).await.unwrap();
+        file.write(bytes::Bytes::from_static(b"a")).await.unwrap();
+        file.finish().await.unwrap();
+        snapshot.stage().await.unwrap();
+        let error = more.commit(&[]).await.unwrap_err();
+        assert!(matches!(error, CommitError::Count { artifacts: 0, files: 1 }), "{error:?}");
+        assert!(repository.snapshots().unwrap().is_empty());
+    }
 }

@@ -8,7 +8,7 @@ use std::io::{BufReader, Read};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile};
+use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, SnapshotSummary};
 use rustic_core::{BackupOptions, ParentOptions, ReadSource, ReadSourceEntry, RusticResult};
 
 use crate::artifact::folders_above;
@@ -76,16 +76,8 @@ impl Draft {
         if self.gate.held() != held + 1 {
             return Err(refuse("the engine did not come to the end of its work".to_owned()));
         }
-        if summary.total_files_processed != count || summary.total_bytes_processed != total {
-            return Err(refuse(format!(
-                "{count} files of {total} bytes were handed over, the engine stored {} of {} bytes",
-                summary.total_files_processed, summary.total_bytes_processed
-            )));
-        }
-        if summary.files_unmodified > 0 {
-            return Err(refuse(
-                "the engine took a file for unchanged without reading it".to_owned(),
-            ));
+        if let Some(cause) = flaw(&summary, count, total) {
+            return Err(refuse(cause));
         }
         self.stored.add(&summary);
         self.trees.push(archived.tree);
@@ -121,6 +113,18 @@ impl Draft {
     }
 }
 
+/// What the engine's own counts say against an archive of this many files and bytes.
+fn flaw(summary: &SnapshotSummary, files: u64, bytes: u64) -> Option<String> {
+    if summary.total_files_processed != files || summary.total_bytes_processed != bytes {
+        return Some(format!(
+            "{files} files of {bytes} bytes were handed over, the engine stored {} of {} bytes",
+            summary.total_files_processed, summary.total_bytes_processed
+        ));
+    }
+    (summary.files_unmodified > 0)
+        .then(|| "the engine took a file for unchanged without reading it".to_owned())
+}
+
 /// Folders before what lies in them, names by their bytes: the order of restic's trees.
 fn sort_key(path: &str) -> Vec<Vec<u8>> {
     path.split('/').map(|part| part.as_bytes().to_vec()).collect()
@@ -141,5 +145,30 @@ impl ReadSource for Source {
 
     fn entries(&self) -> Self::Iter {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_are_not_those_of_what_was_handed_over_are_told() {
+        let counted = |files: u64, bytes: u64, unmodified: u64| {
+            let mut summary = SnapshotSummary::default();
+            summary.total_files_processed = files;
+            summary.total_bytes_processed = bytes;
+            summary.files_unmodified = unmodified;
+            flaw(&summary, 2, 10)
+        };
+        assert_eq!(counted(2, 10, 0), None);
+        for (files, bytes, unmodified, said) in [
+            (1, 10, 0, "stored 1 of 10 bytes"),
+            (2, 9, 0, "stored 2 of 9 bytes"),
+            (2, 10, 1, "took a file for unchanged"),
+        ] {
+            let told = counted(files, bytes, unmodified).unwrap_or_default();
+            assert!(told.contains(said), "{told}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod foreign;
+mod gates;
+mod proofs;
 
 use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,6 +39,14 @@ enum Fault {
     Swap,
     /// A snapshot file is answered with another one, if there is one.
     Other,
+    /// A part of a file is answered with the whole file.
+    Whole,
+    /// A removal removes nothing, and says nothing.
+    Keep,
+    /// A removal removes all files of the type.
+    Empty,
+    /// A write of this type fails, and every list of it from then on.
+    Gone(FileType),
 }
 
 /// A storage with a fault that can be switched on.
@@ -93,6 +103,9 @@ impl ReadBackend for Faulty {
                 list.truncate(list.len().saturating_sub(count));
             }
             Some(Fault::List(failing)) if failing == tpe => return Err(broken()),
+            Some(Fault::Gone(gone)) if gone == tpe && self.hits.load(Ordering::SeqCst) => {
+                return Err(broken());
+            }
             _ => {}
         }
         Ok(list)
@@ -113,6 +126,9 @@ impl ReadBackend for Faulty {
         offset: u32,
         length: u32,
     ) -> RusticResult<Bytes> {
+        if matches!(*self.fault.lock().unwrap(), Some(Fault::Whole)) {
+            return self.inner.read_full(tpe, id);
+        }
         let swapped = matches!(*self.fault.lock().unwrap(), Some(Fault::Swap));
         let offset = if swapped && !cacheable && offset == 0 { length } else { offset };
         self.inner.read_partial(tpe, id, cacheable, offset, length)
@@ -151,6 +167,10 @@ impl WriteBackend for Faulty {
                 }
                 return Err(broken());
             }
+            Some(Fault::Gone(gone)) if gone == tpe => {
+                self.hits.store(true, Ordering::SeqCst);
+                return Err(broken());
+            }
             Some(Fault::Panic(failing)) if failing == tpe => {
                 self.hits.store(true, Ordering::SeqCst);
                 panic!("a worker fell over");
@@ -161,6 +181,16 @@ impl WriteBackend for Faulty {
         self.inner.write_bytes(tpe, id, cacheable, content)
     }
     fn remove(&self, tpe: FileType, id: &Id, cacheable: bool) -> RusticResult<()> {
+        match *self.fault.lock().unwrap() {
+            Some(Fault::Keep) => return Ok(()),
+            Some(Fault::Empty) => {
+                let others = self.inner.list(tpe)?.into_iter().filter(|other| other != id);
+                for other in others {
+                    self.inner.remove(tpe, &other, cacheable)?;
+                }
+            }
+            _ => {}
+        }
         self.inner.remove(tpe, id, cacheable)
     }
 }

@@ -180,4 +180,22 @@ mod tests {
         meter.read(&mut [0; 3]).unwrap_err();
         assert!(matches!(outcome.receipt("a"), Err(Error::Cancelled { .. })));
     }
+    #[test]
+    fn an_end_after_an_error_is_no_end() {
+        struct Hiccup(bool);
+        impl Read for Hiccup {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                if std::mem::replace(&mut self.0, true) {
+                    return Ok(0);
+                }
+                Err(io::Error::other("connection reset"))
+            }
+        }
+        let (mut meter, outcome) =
+            Meter::new("a", None, Box::new(Hiccup(false)), CancelFlag::new());
+        meter.read(&mut [0; 3]).unwrap_err();
+        let _ = meter.read(&mut [0; 3]);
+        let error = outcome.receipt("a").unwrap_err();
+        assert!(error.chain().contains("connection reset"), "{}", error.chain());
+    }
 }

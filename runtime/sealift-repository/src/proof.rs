@@ -40,6 +40,12 @@ pub(crate) fn walk<S: IndexedTree>(
     Ok(found)
 }
 
+/// Whether this is the tree of that name, with its nodes in restic's order.
+fn is_as_written(id: &TreeId, tree: &Tree) -> bool {
+    tree.nodes.is_sorted_by(|one, two| one.name < two.name)
+        && tree.serialize().is_ok_and(|(_, serialized)| serialized == *id)
+}
+
 /// What the blobs of each file are, by absolute path; the result of a proof.
 pub(crate) type Contents = BTreeMap<String, Vec<DataId>>;
 
@@ -58,9 +64,7 @@ pub(crate) fn prove(
     run(&mut || {
         found = walk(engine, root, |id, tree| {
             trees.push(*id);
-            let sorted = tree.nodes.is_sorted_by(|one, two| one.name < two.name);
-            let intact = tree.serialize().is_ok_and(|(_, serialized)| serialized == *id);
-            if !sorted || !intact {
+            if !is_as_written(id, tree) {
                 flaw =
                     Some(format!("tree {} is not stored as it was written", id.to_hex().as_str()));
             }
@@ -130,4 +134,30 @@ pub(crate) fn prove(
         }
     }
     Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use rustic_core::repofile::Metadata;
+
+    use super::*;
+
+    #[test]
+    fn another_tree_and_one_out_of_order_are_not_as_they_were_written() {
+        let tree = |names: &[&str]| {
+            let node =
+                |name: &&str| Node::new_node(name.as_ref(), NodeType::File, Metadata::default());
+            let mut tree = Tree::default();
+            tree.nodes = names.iter().map(node).collect();
+            let (_, id) = tree.serialize().unwrap();
+            (id, tree)
+        };
+        let (id, sorted) = tree(&["a", "b"]);
+        assert!(is_as_written(&id, &sorted));
+        assert!(!is_as_written(&tree(&["a", "c"]).0, &sorted));
+        let (id, unsorted) = tree(&["b", "a"]);
+        assert!(!is_as_written(&id, &unsorted));
+    }
 }

@@ -239,5 +239,7 @@ mod tests {
         assert!(find(snapshots(), "ff").unwrap_err().to_string().contains("no such"));
         assert!(find(snapshots(), "lates").unwrap_err().to_string().contains("hexadecimal"));
         assert!(find(snapshots(), "").is_err());
+        // Nothing names nothing, not even where there is only one.
+        assert!(find(snapshots().split_off(1), "").is_err());
     }
 }

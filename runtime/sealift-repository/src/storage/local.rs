@@ -232,4 +232,10 @@ mod tests {
         // Nothing is left beside it.
         assert_eq!(fs::read_dir(place.path().join("keys")).unwrap().count(), 0);
     }
+
+    #[test]
+    fn a_folder_is_named_from_the_root() {
+        let error = Folder::new("some/folder").err().unwrap();
+        assert!(error.to_string().contains("must be absolute"), "{error}");
+    }
 }

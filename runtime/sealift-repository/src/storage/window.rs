@@ -155,4 +155,20 @@ mod tests {
         }
         assert_eq!(window.storage.1.load(Ordering::Relaxed), 3);
     }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_is_never_that_of_another_pack() {
+        let window = Window::new(Pack((0..=255).cycle().take(100).collect(), AtomicUsize::new(0)));
+        for nth in 0..2 * KEPT {
+            let id: Id = format!("{nth:064x}").parse().unwrap();
+            window.read_partial(FileType::Pack, &id, false, 0, 10).unwrap();
+            // Each pack is asked for by itself, though all are alike.
+            assert_eq!(window.storage.1.load(Ordering::Relaxed), nth + 1);
+        }
+        assert_eq!(window.kept.lock().unwrap().len(), KEPT);
+        // More than what is kept of the last one: no half an answer out of the window.
+        let id: Id = format!("{:064x}", 2 * KEPT - 1).parse().unwrap();
+        window.read_partial(FileType::Pack, &id, false, 50, 60).unwrap();
+        assert_eq!(window.storage.1.load(Ordering::Relaxed), 2 * KEPT + 1);
+    }
 }
