@@ -6,6 +6,7 @@
 //! `parameters` say what a step runs and with what, `chain` puts steps in order, `grants` and
 //! `limits` bound them.
 
+pub mod causes;
 pub mod chain;
 pub mod component;
 pub mod duration;

@@ -27,18 +27,5 @@ pub mod storage;
 pub mod surroundings;
 mod writer;
 
-/// An error and its causes in one line, for messages that leave the process.
-#[must_use]
-pub fn chain_of_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
+
+pub use sealift_core::causes::chain_of_causes;

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use rustic_core::RusticError;
+use sealift_core::causes::chain_of_causes;
 
 /// What a caller does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -251,14 +252,7 @@ impl Error {
     /// The error and its causes in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        chain_of_causes(self)
     }
 }
 

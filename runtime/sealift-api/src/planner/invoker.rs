@@ -1,12 +1,14 @@
 //! The BackupConfiguration or RestoreSession a plan is made for, seen as one thing.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use sealift_core::causes::chain_of_causes;
 use sealift_core::chain::Flow;
 use sealift_core::names::{self, DEFAULT_HOSTNAME};
 use sealift_core::plan::{ObjectRef, Retention};
 use sealift_core::{duration, retention, schedule};
 
 use super::PlanInput;
-use super::problem::{Problems, Reason, chain_text};
+use super::problem::{Problems, Reason};
 use crate::backup_configuration::{BackupConfiguration, RetentionPolicy, RetryConfig};
 use crate::manifest::STASH_GROUP;
 use crate::reference::{Driver, RepositoryRef, TargetRef, TaskRef};
@@ -66,7 +68,7 @@ impl<'a> Invoker<'a> {
                 Reason::Invalid,
                 &invoker.session,
                 "metadata.name",
-                chain_text(&error),
+                chain_of_causes(&error),
                 "give the session a name an object can have",
             );
         }

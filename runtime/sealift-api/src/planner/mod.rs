@@ -29,14 +29,16 @@ use sealift_core::duration;
 use sealift_core::limits::MAX_SESSION_SECONDS;
 use sealift_core::plan::{Direction, ObjectRef, PLAN_VERSION, Plan, RepositoryPlan, Retention};
 
+use sealift_core::causes::chain_of_causes;
 pub use alone::check_alone;
 pub use input::{ComponentInfo, Components, Environment, PlanInput, PlanOptions};
 use invoker::Invoker;
 pub use problem::{PlanError, Problem, Reason};
-use problem::{Problems, chain_text};
 use secret_check::Secrets;
 
 use crate::backup_configuration::BackupConfiguration;
+pub use pins::pins;
+use problem::Problems;
 use crate::objects::Objects;
 
 /// Makes the plan of one session.
@@ -154,7 +156,7 @@ fn timeout(invoker: &Invoker<'_>, notes: &mut Vec<String>, problems: &mut Proble
                 Reason::Invalid,
                 &invoker.reference,
                 "spec.timeOut",
-                chain_text(&error),
+                chain_of_causes(&error),
                 "write hours, minutes and seconds, such as 2h or 1h30m; days are not known",
             );
             MAX_SESSION_SECONDS

@@ -114,18 +114,6 @@ impl Problems {
     }
 }
 
-/// An error and its sources in one line: a problem is shown without its chain.
-pub(crate) fn chain_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 /// A Task or Function of the Stash API.
 pub(crate) fn cluster_ref(kind: &str, name: &str) -> ObjectRef {
     ObjectRef {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use sealift_core::causes::chain_of_causes;
 use sealift_core::chain::{self, Flow, Slot};
 use sealift_core::names;
 use sealift_core::plan::{ComponentRef, Kind, StagePlan};
@@ -14,7 +15,7 @@ use sealift_core::substitution::{SubstitutionError, Variables};
 use serde_json::Value;
 
 use super::invoker::Invoker;
-use super::problem::{Problems, Reason, chain_text, cluster_ref};
+use super::problem::{Problems, Reason, cluster_ref};
 use super::step::{self, Step};
 use super::target::ChosenTask;
 use super::{PlanInput, permission};
@@ -160,7 +161,7 @@ impl Planner<'_, '_> {
             ),
             ResolutionError::Field { source, .. } => (
                 Reason::Invalid,
-                chain_text(source),
+                chain_of_causes(source),
                 match source {
                     SubstitutionError::Missing(name) => format!(
                         "give {name} in spec.task.params, or write a default as ${{{name}:=value}}"

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use sealift_core::causes::chain_of_causes;
 use sealift_core::component::{ImageKind, classify};
 use sealift_core::parameters::{self, Legacy};
 use sealift_core::plan::ObjectRef;
 use sealift_core::resolution::ResolvedStep;
 
-use super::problem::{Problems, Reason, chain_text, cluster_ref};
+use super::problem::{Problems, Reason, cluster_ref};
 use super::target::ChosenTask;
 use super::{ComponentInfo, Components, Environment, PlanInput};
 
@@ -67,7 +68,7 @@ pub(super) fn identify(
                     Reason::Invalid,
                     &object,
                     "spec.args",
-                    chain_text(&error),
+                    chain_of_causes(&error),
                     "correct the argument, or the param it is made of",
                 );
             }

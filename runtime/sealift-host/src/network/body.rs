@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use sealift_core::causes::chain_of_causes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
@@ -162,18 +163,6 @@ pub(crate) fn broken(error: &hyper::Error) -> Error {
     } else if error.is_timeout() {
         Error::ConnectionReadTimeout
     } else {
-        Error::InternalError(Some(chain(error)))
+        Error::InternalError(Some(chain_of_causes(error)))
     }
-}
-
-/// An error with its causes, for people.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

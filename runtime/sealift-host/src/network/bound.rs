@@ -8,11 +8,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use rustls::ClientConfig;
+use sealift_core::causes::chain_of_causes;
 use sealift_core::grants::HttpGrant;
 use sealift_core::plan::Origin;
 use url::Url;
 
-use super::body::chain;
 use super::tls;
 use crate::error::FunctionError;
 
@@ -44,7 +44,7 @@ pub(crate) fn bind(grants: &[HttpGrant], origins: &[Origin]) -> Result<Vec<Bound
             }
             // Also for an http origin, which may redirect to https.
             let tls =
-                tls::client_config(origin).map_err(|error| FunctionError::Denied(chain(&error)))?;
+                tls::client_config(origin).map_err(|error| FunctionError::Denied(chain_of_causes(&error)))?;
             Ok(Bound {
                 origin: origin.clone(),
                 tls,

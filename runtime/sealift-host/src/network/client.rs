@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use sealift_core::causes::chain_of_causes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -21,7 +22,7 @@ use url::Url;
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::Error;
 
-use super::body::{Activity, AnswerBody, RequestBody, broken, chain};
+use super::body::{Activity, AnswerBody, RequestBody, broken};
 
 /// How long connecting may take: name, TCP and TLS together.
 #[derive(Debug, Clone, Copy)]
@@ -63,17 +64,17 @@ pub(crate) async fn send(
         .map_err(|_| told(Error::ConnectionTimeout, route, "no connection in time".to_owned()))??;
     let (mut sender, driver) = http1::handshake(TokioIo::new(connection))
         .await
-        .map_err(|error| told(broken(&error), route, chain(&error)))?;
+        .map_err(|error| told(broken(&error), route, chain_of_causes(&error)))?;
     let driver = spawn(async move {
         if let Err(error) = driver.await {
-            tracing::debug!(error = %chain(&error), "connection of a function ended");
+            tracing::debug!(error = %chain_of_causes(&error), "connection of a function ended");
         }
     });
     let answer = sender.send_request(request);
     let answer = first_byte(answer, activity, timeouts.first_byte)
         .await
         .ok_or_else(|| told(Error::HttpResponseTimeout, route, "no answer in time".to_owned()))?
-        .map_err(|error| told(broken(&error), route, chain(&error)))?;
+        .map_err(|error| told(broken(&error), route, chain_of_causes(&error)))?;
     if !is_framed(&method, &answer) {
         return Err(told(
             Error::HttpResponseIncomplete,
@@ -89,7 +90,7 @@ fn told(error: Error, route: &Route<'_>, what: String) -> Failed {
     (error, format!("{}: {what}", route.url.origin().ascii_serialization()))
 }
 
-fn host_and_path(url: &Url) -> Result<(HeaderValue, http::Uri), Failed> {
+pub(crate) fn host_and_path(url: &Url) -> Result<(HeaderValue, http::Uri), Failed> {
     let bad = || (Error::HttpRequestUriInvalid, format!("{} is not a usable URL", url.path()));
     let host = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -104,10 +105,10 @@ fn host_and_path(url: &Url) -> Result<(HeaderValue, http::Uri), Failed> {
 }
 
 /// What HTTP is spoken over.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn connect(route: &Route<'_>) -> Result<Box<dyn Stream>, Failed> {
+pub(crate) async fn connect(route: &Route<'_>) -> Result<Box<dyn Stream>, Failed> {
     let mut last = None;
     for address in route.addresses {
         match TcpStream::connect(address).await {

@@ -17,6 +17,7 @@ use object_store::{
     PutOptions, PutPayload, RetryConfig,
 };
 use rustic_core::{BytesList, FileType, Id, ReadBackend, RusticResult, WriteBackend};
+use sealift_core::causes::chain_of_causes;
 use sealift_core::plan::Location;
 use tokio::runtime::Runtime;
 
@@ -139,8 +140,8 @@ impl Bucket {
             return Err(failed("the S3 client has ended"));
         };
         runtime.block_on(work).map_err(|error| match error {
-            object_store::Error::AlreadyExists { .. } => exists(chain(&error)),
-            _ => failed(chain(&error)),
+            object_store::Error::AlreadyExists { .. } => exists(chain_of_causes(&error)),
+            _ => failed(chain_of_causes(&error)),
         })
     }
 
@@ -212,21 +213,6 @@ fn endpoint_url(endpoint: &str, region: &str) -> Result<String, String> {
         return Ok(format!("{}://s3.{region}.amazonaws.com", url.scheme()));
     }
     Ok(text.trim_end_matches('/').to_owned())
-}
-
-/// The error and its causes, without those that repeat.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 impl ReadBackend for Bucket {
