@@ -4,6 +4,7 @@ use std::fmt;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::reference::LocalRef;
 pub type AppBinding = Manifest<AppBindingSpec>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppBindingSpec {
     /// Kind of application, `group/resource`.
@@ -40,6 +41,7 @@ pub struct AppBindingSpec {
     pub secret_transforms: Vec<SecretTransform>,
     /// What only this kind of application has; holds `apiVersion` and `kind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::embedded_resource")]
     pub parameters: Option<Value>,
 }
 
@@ -53,7 +55,7 @@ impl Kind for AppBindingSpec {
 }
 
 /// The object that describes an application.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppRef {
     /// Group.
@@ -70,21 +72,23 @@ pub struct AppRef {
 }
 
 /// A Secret of the same namespace.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TypedLocalRef {
     /// Group; default: core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = ""))]
     pub api_group: Option<String>,
     /// Kind; default `Secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "Secret"))]
     pub kind: Option<String>,
     /// Name.
     pub name: String,
 }
 
 /// An address: a URL or a Service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientConfig {
     /// URL; wins over `service`.
@@ -98,6 +102,7 @@ pub struct ClientConfig {
     pub insecure_skip_tls_verify: Option<bool>,
     /// PEM certificates that sign the server's, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::bytes")]
     pub ca_bundle: Option<ByteString>,
     /// Name to verify in the certificate; default: the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,7 +110,7 @@ pub struct ClientConfig {
 }
 
 /// A Service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceReference {
     /// `http` or `https`, in any case.
     pub scheme: String,
@@ -125,7 +130,7 @@ pub struct ServiceReference {
 }
 
 /// A change to the keys of a Secret; exactly one is set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretTransform {
     /// `from` becomes `to`.
@@ -143,7 +148,7 @@ pub struct SecretTransform {
 }
 
 /// `from` becomes `to`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RenameKey {
     /// Old key.
     pub from: String,
@@ -152,13 +157,14 @@ pub struct RenameKey {
 }
 
 /// Adds a key. The value may be a secret: it is not shown by `Debug`.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddKey {
     /// The key.
     pub key: String,
     /// Value in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::bytes")]
     pub value: Option<ByteString>,
     /// Value as text; wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,15 +190,16 @@ impl fmt::Debug for AddKey {
 }
 
 /// Adds the keys of another Secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddKeysFrom {
     /// The Secret.
+    #[serde(default)]
     pub secret_ref: LocalRef,
 }
 
 /// Removes a key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemoveKey {
     /// The key.
     pub key: String,

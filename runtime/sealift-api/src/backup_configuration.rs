@@ -2,6 +2,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
@@ -15,7 +16,7 @@ use crate::runtime_settings::RuntimeSettings;
 pub type BackupConfiguration = Manifest<BackupConfigurationSpec, BackupConfigurationStatus>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupConfigurationSpec {
     /// The Task; default: the one of the AppBinding's addon.
@@ -26,6 +27,7 @@ pub struct BackupConfigurationSpec {
     pub schedule: Option<String>,
     /// Default `Restic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "Restic"))]
     pub driver: Option<Driver>,
     /// Where to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,7 +73,7 @@ impl Kind for BackupConfigurationSpec {
 }
 
 /// What is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetentionPolicy {
     /// Name of the policy.
@@ -105,7 +107,7 @@ pub struct RetentionPolicy {
 }
 
 /// What is backed up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTarget {
     /// Hostname of its snapshots; default `host-0`.
@@ -135,11 +137,12 @@ pub struct BackupTarget {
 }
 
 /// Tries after a failure.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryConfig {
     /// How many; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = 1))]
     pub max_retry: Option<i32>,
     /// Time between them, such as `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,11 +150,12 @@ pub struct RetryConfig {
 }
 
 /// What was observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupConfigurationStatus {
     /// The generation this was computed for.
     #[serde(deserialize_with = "crate::generation::read", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::generation")]
     pub observed_generation: Option<i64>,
     /// Conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -162,7 +166,7 @@ pub struct BackupConfigurationStatus {
 }
 
 /// Phase of a BackupConfiguration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BackupConfigurationPhase {
     /// The user must change something.
     Invalid,

@@ -2,6 +2,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
@@ -13,7 +14,7 @@ use crate::reference::TargetRef;
 pub type BackupSession = Manifest<BackupSessionSpec, BackupSessionStatus>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupSessionSpec {
     /// The BackupConfiguration.
@@ -34,7 +35,7 @@ impl Kind for BackupSessionSpec {
 }
 
 /// The object a session was made for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvokerRef {
     /// Group.
@@ -47,7 +48,7 @@ pub struct InvokerRef {
 }
 
 /// What was observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupSessionStatus {
     /// Of the whole session.
@@ -74,7 +75,7 @@ pub struct BackupSessionStatus {
 }
 
 /// Phase of a BackupSession.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BackupSessionPhase {
     /// Not begun.
     Pending,
@@ -91,7 +92,7 @@ pub enum BackupSessionPhase {
 }
 
 /// Status of one target.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupTargetStatus {
     /// The target.
@@ -118,7 +119,7 @@ pub struct BackupTargetStatus {
 }
 
 /// Phase of a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TargetPhase {
     /// Not begun.
     Pending,
@@ -131,7 +132,7 @@ pub enum TargetPhase {
 }
 
 /// Result of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostBackupStats {
     /// `target.alias` or `host-0`.
@@ -152,7 +153,7 @@ pub struct HostBackupStats {
 }
 
 /// Phase of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HostPhase {
     /// Done.
     Succeeded,
@@ -165,7 +166,7 @@ pub enum HostPhase {
 }
 
 /// A snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SnapshotStats {
     /// restic's id.
@@ -189,7 +190,7 @@ pub struct SnapshotStats {
 }
 
 /// Files of a snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FileStats {
     /// All.

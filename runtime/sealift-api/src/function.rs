@@ -2,18 +2,20 @@
 
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::{ContainerPort, VolumeDevice, VolumeMount};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::condition::Condition;
 use crate::kind::Kind;
 use crate::manifest::{Manifest, STASH_GROUP, STASH_V1BETA1};
 use crate::runtime_settings::ContainerRuntimeSettings;
 
 /// A Function.
-pub type Function = Manifest<FunctionSpec>;
+pub type Function = Manifest<FunctionSpec, FunctionStatus>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionSpec {
     /// The component: `builtin:<name>`, or an image of the original that stands for one.
@@ -46,9 +48,11 @@ pub struct FunctionSpec {
     /// Ours: what it may do. Kept as it was written; `sealift_core::grants` reads it, so that
     /// the message can list the valid names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::permissions")]
     pub permissions: Option<Value>,
     /// Ours: what it may use up; `sealift_core::limits` reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::limits")]
     pub limits: Option<Value>,
 }
 
@@ -59,4 +63,20 @@ impl Kind for FunctionSpec {
     const KIND: &'static str = "Function";
     const PLURAL: &'static str = "functions";
     type Scope = ClusterResourceScope;
+}
+
+/// What was observed. Ours: the original's Functions have no status.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FunctionStatus {
+    /// The generation this was computed for.
+    #[serde(deserialize_with = "crate::generation::read", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::generation")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The component `spec.image` stands for, with its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
 }

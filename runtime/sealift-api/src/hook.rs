@@ -1,10 +1,11 @@
 //! Hooks: what is done before and after a backup or restore. Read and kept; run elsewhere.
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Hooks of a BackupConfiguration.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupHooks {
     /// Before the backup; a failure ends the session.
@@ -16,7 +17,7 @@ pub struct BackupHooks {
 }
 
 /// Hooks of a RestoreSession.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreHooks {
     /// Before the restore; a failure ends the session.
@@ -28,7 +29,7 @@ pub struct RestoreHooks {
 }
 
 /// One action; exactly one of the four is set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Handler {
     /// A command in a container.
@@ -49,7 +50,7 @@ pub struct Handler {
 }
 
 /// An action after the work.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PostHandler {
     /// A command in a container.
@@ -69,11 +70,12 @@ pub struct PostHandler {
     pub container_name: Option<String>,
     /// When it is run; default `Always`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "Always"))]
     pub execution_policy: Option<ExecutionPolicy>,
 }
 
 /// When a post hook is run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ExecutionPolicy {
     /// In every case.
     #[default]
@@ -87,7 +89,7 @@ pub enum ExecutionPolicy {
 }
 
 /// A command.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExecAction {
     /// Program and arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -95,7 +97,7 @@ pub struct ExecAction {
 }
 
 /// A GET request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpGetAction {
     /// Host; default: the pod.
@@ -115,7 +117,7 @@ pub struct HttpGetAction {
 }
 
 /// A POST request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpPostAction {
     /// Host; default: the pod.
@@ -141,7 +143,7 @@ pub struct HttpPostAction {
 }
 
 /// A header of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpHeader {
     /// Name.
     pub name: String,
@@ -150,7 +152,7 @@ pub struct HttpHeader {
 }
 
 /// A field of a form.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FormField {
     /// Name.
     #[serde(default)]
@@ -161,7 +163,7 @@ pub struct FormField {
 }
 
 /// A TCP connection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpSocketAction {
     /// Host; default: the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,14 +2,18 @@
 //!
 //! Field names and types are those of the original's CRDs, so that existing manifests mean the
 //! same; what is ours is marked so. `documents` reads YAML into `objects`, `catalog` is what is
-//! built in, `planner` makes a `sealift_core::plan::Plan` of them. Nothing here talks to a
+//! built in, `planner` makes a `sealift_core::plan::Plan` of them, `crd` is what an API server
+//! is told about the kinds. Nothing here talks to a
 //! cluster, reads a file or runs anything: text comes in, values go out.
 
 pub mod app_binding;
+pub mod backup_blueprint;
 pub mod backup_configuration;
 pub mod backup_session;
+pub mod batch;
 pub mod catalog;
 pub mod condition;
+pub mod crd;
 pub mod documents;
 pub mod function;
 mod generation;
@@ -23,6 +27,7 @@ pub mod reference;
 pub mod repository;
 pub mod restore_session;
 pub mod runtime_settings;
+mod schema;
 pub mod secret;
 pub mod task;
 mod typed;

@@ -1,10 +1,11 @@
 //! How one object names another, and the small types several kinds share.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A target: what is backed up, or restored into.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRef {
     /// Such as `appcatalog.appscode.com/v1alpha1`.
@@ -22,7 +23,7 @@ pub struct TargetRef {
 }
 
 /// A Repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RepositoryRef {
     /// Name.
     pub name: String,
@@ -32,7 +33,7 @@ pub struct RepositoryRef {
 }
 
 /// A Task and what it is called with.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRef {
     /// Name of the Task; default: the one of the AppBinding's addon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +44,7 @@ pub struct TaskRef {
 }
 
 /// A variable and its value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Param {
     /// The variable.
     pub name: String,
@@ -52,15 +53,16 @@ pub struct Param {
 }
 
 /// An object of the same namespace, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalRef {
     /// Name.
     #[serde(default)]
+    #[schemars(extend("x-default" = ""))]
     pub name: String,
 }
 
 /// The working directory of the original; kept for the Job's pod.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TempDir {
     /// Medium of the emptyDir.
@@ -75,7 +77,7 @@ pub struct TempDir {
 }
 
 /// How a session reaches its data.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Driver {
     /// Through a restic repository.
     #[default]

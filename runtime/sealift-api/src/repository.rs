@@ -2,6 +2,7 @@
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
@@ -12,7 +13,7 @@ use crate::volume_source::LocalBackend;
 pub type Repository = Manifest<RepositorySpec, RepositoryStatus>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositorySpec {
     /// The storage.
@@ -36,7 +37,7 @@ impl Kind for RepositorySpec {
 }
 
 /// The storage: exactly one of the seven, and the Secret.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Backend {
     /// The Secret with `RESTIC_PASSWORD` and the storage's keys.
@@ -50,7 +51,7 @@ pub struct Backend {
     pub s3: Option<S3Backend>,
     /// Google Cloud Storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gcs: Option<BucketBackend>,
+    pub gcs: Option<GcsBackend>,
     /// Azure Blob Storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<ContainerBackend>,
@@ -66,7 +67,7 @@ pub struct Backend {
 }
 
 /// S3 and what speaks it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct S3Backend {
     /// Host or URL.
@@ -84,8 +85,25 @@ pub struct S3Backend {
     pub insecure_tls: Option<bool>,
 }
 
-/// A bucket of Google or Backblaze.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A bucket of Google Cloud Storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GcsBackend {
+    /// Bucket.
+    pub bucket: String,
+    /// Prefix below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Connections at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<i64>,
+    /// Ours: URL of a service that speaks the same protocol; default: Google's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// A bucket of Backblaze.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketBackend {
     /// Bucket.
@@ -99,7 +117,7 @@ pub struct BucketBackend {
 }
 
 /// A container of Azure.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerBackend {
     /// Container.
@@ -110,10 +128,13 @@ pub struct ContainerBackend {
     /// Connections at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<i64>,
+    /// Ours: URL of a service that speaks the same protocol; default: Azure's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
 }
 
 /// A container of Swift.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwiftBackend {
     /// Container.
     pub container: String,
@@ -123,7 +144,7 @@ pub struct SwiftBackend {
 }
 
 /// restic's REST server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestBackend {
     /// URL, without user and password: those belong into the Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,7 +152,7 @@ pub struct RestBackend {
 }
 
 /// Who may use a Repository.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UsagePolicy {
     /// From which namespaces.
@@ -140,10 +161,11 @@ pub struct UsagePolicy {
 }
 
 /// From which namespaces a Repository may be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AllowedNamespaces {
     /// Default `Same`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "Same"))]
     pub from: Option<FromNamespaces>,
     /// For `Selector`: labels of the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,7 +173,7 @@ pub struct AllowedNamespaces {
 }
 
 /// A set of namespaces.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FromNamespaces {
     /// Every one.
     All,
@@ -163,11 +185,12 @@ pub enum FromNamespaces {
 }
 
 /// What was observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RepositoryStatus {
     /// The generation this was computed for.
     #[serde(deserialize_with = "crate::generation::read", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::generation")]
     pub observed_generation: Option<i64>,
     /// Start of the first successful backup.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,7 +216,7 @@ pub struct RepositoryStatus {
 }
 
 /// An object that uses a Repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TypedObjectReference {
     /// Group.

@@ -3,6 +3,7 @@
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, VolumeMount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backup_session::HostPhase;
@@ -17,7 +18,7 @@ use crate::runtime_settings::RuntimeSettings;
 pub type RestoreSession = Manifest<RestoreSessionSpec, RestoreSessionStatus>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreSessionSpec {
     /// The Task; default: the one of the AppBinding's addon.
@@ -28,6 +29,7 @@ pub struct RestoreSessionSpec {
     pub repository: Option<RepositoryRef>,
     /// Default `Restic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-default" = "Restic"))]
     pub driver: Option<Driver>,
     /// Where to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +64,7 @@ impl Kind for RestoreSessionSpec {
 }
 
 /// What is restored into.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreTarget {
     /// Hostname; default `host-0`.
@@ -89,7 +91,7 @@ pub struct RestoreTarget {
 }
 
 /// Which snapshot for which host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rule {
     /// Hosts it is for; none = all without a rule of their own.
@@ -113,7 +115,7 @@ pub struct Rule {
 }
 
 /// What was observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RestoreSessionStatus {
     /// Of the whole session.
@@ -137,7 +139,7 @@ pub struct RestoreSessionStatus {
 }
 
 /// Phase of a RestoreSession.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RestoreSessionPhase {
     /// Not begun.
     Pending,
@@ -154,7 +156,7 @@ pub enum RestoreSessionPhase {
 }
 
 /// Result of one host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HostRestoreStats {
     /// `target.alias` or `host-0`.

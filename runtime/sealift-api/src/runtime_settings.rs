@@ -8,10 +8,11 @@ use k8s_openapi::api::core::v1::{
     PodSecurityContext, Probe, ResourceRequirements, SecurityContext, Toleration,
     TopologySpreadConstraint,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Settings of pod and container.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuntimeSettings {
     /// Of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,7 +23,7 @@ pub struct RuntimeSettings {
 }
 
 /// Settings of the pod.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodRuntimeSettings {
     /// Labels.
@@ -82,7 +83,7 @@ pub struct PodRuntimeSettings {
 }
 
 /// Settings of a container.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerRuntimeSettings {
     /// CPU and memory.
@@ -115,7 +116,7 @@ pub struct ContainerRuntimeSettings {
 }
 
 /// CPU priority.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NiceSettings {
     /// -20 to 19.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +124,7 @@ pub struct NiceSettings {
 }
 
 /// Disk priority.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IoniceSettings {
     /// Class.

@@ -2,6 +2,7 @@
 
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::core::v1::Volume;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
@@ -12,7 +13,7 @@ use crate::reference::Param;
 pub type Task = Manifest<TaskSpec>;
 
 /// What the user wants.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskSpec {
     /// The steps in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -32,7 +33,7 @@ impl Kind for TaskSpec {
 }
 
 /// One step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Name of the Function.
     #[serde(default)]

@@ -4,10 +4,11 @@
 //! hides unknown fields from the strict reader.
 
 use k8s_openapi::api::core::v1 as core;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `spec.backend.local` of a Repository.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalBackend {
     /// Where the volume is mounted; outside a cluster, the folder itself.

@@ -4,6 +4,7 @@
 //! workspace depends on this crate, and nothing here is shipped.
 
 mod bench;
+mod codegen;
 mod functions;
 mod quickstart;
 mod servers;
@@ -47,6 +48,12 @@ enum Command {
         #[command(subcommand)]
         bench: bench::Bench,
     },
+    /// Writes the files that are made from the types: the CustomResourceDefinitions.
+    Codegen {
+        /// Write nothing; fail with the names of the files that differ.
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the rules of the repository that no compiler checks.
     Tidy,
     /// Work on `wit/`.
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Command::Functions { guests } => functions::run(guests),
         Command::Servers { names } => servers::run(&names),
         Command::Bench { bench } => bench::run(&bench),
+        Command::Codegen { check } => codegen::run(check),
         Command::Tidy => tidy::run(),
         Command::Wit { command } => wit::run(&command),
     };

@@ -10,6 +10,7 @@
 mod bad_documents;
 mod bad_input;
 mod catalog;
+mod crds;
 mod fixture;
 mod manifests;
 mod plans;
