@@ -20,6 +20,7 @@ pub mod names;
 pub mod parameters;
 pub mod plan;
 pub mod resolution;
+pub mod pins;
 pub mod retention;
 pub mod schedule;
 pub mod schema;

@@ -6,6 +6,7 @@
 //! are elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -13,6 +14,7 @@ use url::Url;
 use crate::grants::Grants;
 use crate::limits::Limits;
 
+use crate::pins::Pins;
 /// The format of the plan; a reader refuses any other.
 pub const PLAN_VERSION: &str = "sealift.plan/v1";
 
@@ -56,6 +58,9 @@ pub struct Plan {
 /// Direction and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+    /// The objects the plan was made from, as they were.
+    #[serde(default, skip_serializing_if = "Pins::is_empty")]
+    pub pins: Pins,
 pub enum Direction {
     /// Into the repository, as a snapshot with this identity.
     Backup(SnapshotIdentity),
@@ -85,6 +90,26 @@ pub struct Target {
     pub reference: ObjectRef,
     /// `target.alias`, else `host-0`: the hostname in statistics and metrics.
     pub hostname: String,
+impl fmt::Display for ObjectRef {
+    /// `Kind namespace/name`, or `Kind name` without namespace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.namespace.as_str() {
+            "" => write!(f, "{} {}", self.kind, self.name),
+            namespace => write!(f, "{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// The volume of `interimVolumeTemplate`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterimVolume {
+    /// Bytes the template asks for (`spec.resources.requests.storage`): what one artifact may
+    /// fill at most; none = it asks for nothing, and the place itself is the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+}
+
     /// What metrics call the target's group: that of `spec.type` (`group/resource`), else the AppBinding's own.
     pub metrics_group: String,
     /// What metrics call the target's kind: the resource of `spec.type`, else `appbindings`.

@@ -18,6 +18,7 @@ mod problem;
 mod repository;
 mod secret_check;
 mod snapshot;
+mod pins;
 mod stages;
 mod step;
 mod target;
@@ -117,6 +118,7 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     permission::check_repository(&invoker, &task, &resolved, problems);
     let direction = match invoker.flow {
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),
+    let pins = pins::plan(input, &target, &repository.reference, &resolved);
         Flow::Restore => Direction::Restore(snapshot::selection(&invoker, &target, problems)?),
     };
     let bounded = |mut stage: sealift_core::plan::StagePlan| {
@@ -146,6 +148,7 @@ fn timeout(invoker: &Invoker<'_>, notes: &mut Vec<String>, problems: &mut Proble
         return MAX_SESSION_SECONDS;
     };
     match duration::parse_seconds(text) {
+        pins,
         Ok(seconds) if seconds > MAX_SESSION_SECONDS => {
             notes.push(format!("spec.timeOut: {text} is shortened to the longest session, 20h"));
             MAX_SESSION_SECONDS

@@ -14,6 +14,7 @@ mod crds;
 mod fixture;
 mod manifests;
 mod plans;
+mod pins;
 mod rules;
 mod schemas;
 mod secrets;
