@@ -116,25 +116,39 @@ impl Limits {
     }
 }
 
-/// Bytes of a quantity: a whole number with one of Kubernetes' suffixes.
+/// Bytes of a quantity, which YAML may write as a number.
 fn bytes_of(value: &Value) -> Option<u64> {
-    if let Some(bytes) = value.as_u64() {
-        return Some(bytes);
-    }
-    let text = value.as_str()?;
-    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let unit: u64 = match suffix {
+    value.as_u64().or_else(|| quantity(value.as_str()?))
+}
+
+/// Bytes of an amount of storage or memory as Kubernetes writes it, such as `128Mi` or `1.5Gi`;
+/// a fraction of a byte is rounded up, as Kubernetes does. None = it is no such amount.
+#[must_use]
+pub fn quantity(text: &str) -> Option<u64> {
+    let is_suffix = |character: char| !character.is_ascii_digit() && character != '.';
+    let (number, suffix) = text.split_at(text.find(is_suffix).unwrap_or(text.len()));
+    let unit: u128 = match suffix {
         "" => 1,
         "k" => 1_000,
         "M" => 1_000_000,
         "G" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
+        "P" => 1_000_000_000_000_000,
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "Pi" => 1 << 50,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(unit)
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    // More digits would say less than a byte, and could not be multiplied.
+    if whole.len() + fraction.len() > 18 || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    u64::try_from((digits * unit).div_ceil(scale)).ok()
 }
 
 #[cfg(test)]
@@ -169,6 +183,31 @@ mod tests {
             (json!([]), ""),
         ] {
             assert_eq!(Limits::parse(&limits).unwrap_err()[0].field(), field, "{limits}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_as_kubernetes_writes_them() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1024", Some(1024)),
+            ("1.5Gi", Some(3 << 29)),
+            (".5Ki", Some(512)),
+            ("0.0001Ki", Some(1)),
+            ("2T", Some(2_000_000_000_000)),
+            ("1Pi", Some(1 << 50)),
+            ("", None),
+            (".", None),
+            ("Gi", None),
+            ("1..5Gi", None),
+            ("1.5.5", None),
+            ("-1", None),
+            ("1 Gi", None),
+            ("1gi", None),
+            ("99999999999999999999", None),
+            ("999999999999999999Pi", None),
+        ] {
+            assert_eq!(quantity(text), bytes, "{text:?}");
         }
     }
 }

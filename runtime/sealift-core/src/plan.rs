@@ -46,6 +46,10 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeyStorePlan>,
     /// What is kept after a backup; absent for a restore.
+    /// Where artifacts of unknown size wait until their end is seen; absent = such an artifact
+    /// fails a backup when it is larger than 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interim_volume: Option<InterimVolume>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// The session's deadline in seconds from its start.

@@ -35,6 +35,10 @@ pub struct Descriptor {
     /// The grants it asks for, in the form of `Function.spec.permissions`.
     #[serde(default)]
     pub requests: Grants,
+    /// Whether it sends artifacts of more than 1 MiB whose size it does not know beforehand. A
+    /// backup with such a component before its sink is refused without `interimVolumeTemplate`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown_size: bool,
 }
 
 fn no_parameters() -> Value {

@@ -305,4 +305,5 @@ mod tests {
         let twice = descriptor.append_to(&once).unwrap();
         assert_eq!(outline(&twice).unwrap().descriptors.len(), 2);
     }
+            unknown_size: true,
 }

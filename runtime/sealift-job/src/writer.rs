@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use sealift_host::ports::{FileWriter, PortError, PortResult, SnapshotWriter};
-use sealift_repository::{Draft, ErrorClass, FileReceipt};
+use sealift_repository::{Draft, Error, ErrorClass, FileReceipt};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
@@ -209,6 +209,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// An error of the repository in the words of the port.
 pub(crate) fn port_error(error: &sealift_repository::Error) -> PortError {
     let text = chain_of_causes(error);
+    if let Error::UnknownSize { .. } | Error::InterimFull { .. } = error {
+        // The user must change something; the Function that writes is not to blame.
+        return PortError::Denied(text);
+    }
     match error.class() {
         ErrorClass::Cancelled => PortError::Cancelled(text),
         ErrorClass::Data => PortError::DataLossRisk(text),

@@ -222,11 +222,18 @@ impl Draft {
         };
         // Without a name from the start: it is gone when the process is.
         let mut file = tempfile::tempfile_in(&folder).map_err(file_error)?;
+        let limit = self.repository.options().interim_limit.unwrap_or(u64::MAX);
+        let begun = beginning.len() as u64;
+        // One byte more than there is room for shows that the artifact is too large.
+        let room = limit.saturating_sub(begun).saturating_add(1);
         let copied = file
             .write_all(&beginning)
-            .and_then(|()| std::io::copy(&mut rest, &mut file))
-            .and_then(|_| file.rewind());
+            .and_then(|()| std::io::copy(&mut (&mut rest).take(room), &mut file));
         drop(beginning);
+        if copied.as_ref().is_ok_and(|more| begun.saturating_add(*more) > limit) {
+            return Err(Error::InterimFull { artifact: path.to_owned(), limit });
+        }
+        let copied = copied.and_then(|_| file.rewind());
         // The reader's own error first: it is the cause if there is one.
         let before = match (outcome.receipt(path), copied) {
             (Ok(receipt), Ok(())) => receipt,

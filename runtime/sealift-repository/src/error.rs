@@ -130,6 +130,16 @@ pub enum Error {
         /// The artifact.
         artifact: String,
     },
+    /// An artifact of unknown size that is larger than the interim volume may be.
+    #[error(
+        "artifact {artifact} has more than the {limit} bytes that interimVolumeTemplate asks for; raise its spec.resources.requests.storage"
+    )]
+    InterimFull {
+        /// The artifact.
+        artifact: String,
+        /// Bytes.
+        limit: u64,
+    },
     /// The storage failed.
     #[error("{operation} failed")]
     Storage {
@@ -231,7 +241,8 @@ impl Error {
             | Self::Foreign { .. }
             | Self::Format { .. }
             | Self::Invalid { .. }
-            | Self::UnknownSize { .. } => ErrorClass::Invalid,
+            | Self::UnknownSize { .. }
+            | Self::InterimFull { .. } => ErrorClass::Invalid,
             Self::Cancelled { .. }
             | Self::Storage { source: StorageError::Cancelled { .. }, .. } => ErrorClass::Cancelled,
             Self::Storage { source: StorageError::SnapshotOutsideCommit, .. }

@@ -13,6 +13,8 @@ pub struct Options {
     /// Where artifacts of unknown size are kept until their end is seen; none = they are refused
     /// when they are larger than 1 MiB.
     pub interim_dir: Option<PathBuf>,
+    /// The largest artifact that is kept there, in bytes; none = what the place holds.
+    pub interim_limit: Option<u64>,
     /// How a repository that is made gets its chunks; an existing one keeps its own.
     pub chunks: Chunks,
     /// Whether the caller holds the repository alone. What a broken-off init left is cleared
@@ -28,6 +30,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             interim_dir: None,
+            interim_limit: None,
             chunks: Chunks::Large,
             alone: false,
             cancel: CancelFlag::new(),

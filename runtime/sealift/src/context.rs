@@ -1,8 +1,9 @@
 //! What the commands share: everything that touches the environment is resolved here, once.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,7 +13,8 @@ use sealift_api::planner::{
     self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
 };
 use sealift_core::plan::{ObjectRef, Plan};
-use sealift_job::components::{Components, LocalComponents};
+use sealift_host::Inspected;
+use sealift_job::components::{ComponentError, Components, LocalComponents};
 
 use crate::args::{LockArgs, PlanArgs, Resolve};
 use crate::built_in::BUILT_IN;
@@ -55,32 +57,30 @@ pub(crate) fn plan_of(
         pushgateway: pushgateway(args)?,
         ..PlanOptions::default()
     };
-    let known = Known { components, refusals: RefCell::default() };
+    let known = Known::new(components);
     let input =
         PlanInput { objects, invoker, session: &session, components: &known, options: &options };
-    let plan = planner::plan(&input).map_err(|error| {
-        let mut failure = problems(objects, &error);
-        // Why a component is refused says more than that it cannot be used.
-        failure.lines.extend(known.refusals.take());
-        failure
-    })?;
-    check_components(&plan, components)?;
+    let plan = planner::plan(&input).map_err(|error| problems(objects, &error))?;
+    check_components(&plan, &known)?;
     Ok(plan)
 }
 
 /// Whether every component can be started with what it was granted. The host asks again when it
 /// starts them; here nothing has been touched yet.
-fn check_components(plan: &Plan, components: &LocalComponents) -> Result<(), Failure> {
+fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
     let mut failure = Failure::new(Exit::Invalid, "");
     for stage in plan.stages.iter().chain(&plan.observers) {
-        let inspected = components
+        let inspected = known
             .inspect(&stage.component.reference)
             .map_err(|error| Failure::of(Exit::Invalid, &error))?;
-        let checks =
-            [inspected.check_grants(&stage.grants), inspected.check_parameters(&stage.parameters)];
-        for error in checks.into_iter().filter_map(Result::err) {
+        let checks = [
+            ("spec.image", inspected.check_grants(&stage.grants)),
+            ("spec.args", inspected.check_parameters(&stage.parameters)),
+        ];
+        for (field, check) in checks {
+            let Err(error) = check else { continue };
             failure.lines.push(format!(
-                "Function {}: {}",
+                "Function {}: {field}: {}",
                 stage.function,
                 sealift_job::chain_of_causes(&error)
             ));
@@ -91,12 +91,8 @@ fn check_components(plan: &Plan, components: &LocalComponents) -> Result<(), Fai
 
 /// Checks the objects of the user on their own, also those that no invoker leads to.
 pub(crate) fn check_alone(objects: &Objects, components: &LocalComponents) -> Result<(), Failure> {
-    let known = Known { components, refusals: RefCell::default() };
-    planner::check_alone(objects, &known).map_err(|error| {
-        let mut failure = problems(objects, &error);
-        failure.lines.extend(known.refusals.take());
-        failure
-    })
+    planner::check_alone(objects, &Known::new(components))
+        .map_err(|error| problems(objects, &error))
 }
 
 /// The addresses of `--resolve`, each of which must be for an AppBinding: a mistyped host would
@@ -163,26 +159,42 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
     failure
 }
 
-/// Components as the planner sees them.
+/// Components as the planner sees them. One that can be used is read and looked at once.
 struct Known<'a> {
     components: &'a LocalComponents,
-    refusals: RefCell<Vec<String>>,
+    inspected: RefCell<BTreeMap<String, Rc<Inspected>>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(components: &'a LocalComponents) -> Self {
+        Self { components, inspected: RefCell::default() }
+    }
+
+    fn inspect(&self, reference: &str) -> Result<Rc<Inspected>, ComponentError> {
+        if let Some(inspected) = self.inspected.borrow().get(reference) {
+            return Ok(Rc::clone(inspected));
+        }
+        let inspected = Rc::new(self.components.inspect(reference)?);
+        self.inspected.borrow_mut().insert(reference.to_owned(), Rc::clone(&inspected));
+        Ok(inspected)
+    }
 }
 
 impl PlanComponents for Known<'_> {
     fn find(&self, reference: &str) -> Option<ComponentInfo> {
-        match self.components.inspect(reference) {
-            Ok(inspected) => Some(ComponentInfo {
-                kind: inspected.kind,
-                digest: inspected.digest,
-                parameters: inspected.descriptor.parameters,
-                requests: inspected.descriptor.requests,
-            }),
-            Err(error) => {
-                self.refusals.borrow_mut().push(sealift_job::chain_of_causes(&error));
-                None
-            }
-        }
+        let inspected = self.inspect(reference).ok()?;
+        Some(ComponentInfo {
+            kind: inspected.kind,
+            digest: inspected.digest.clone(),
+            parameters: inspected.descriptor.parameters.clone(),
+            requests: inspected.descriptor.requests.clone(),
+            unknown_size: inspected.descriptor.unknown_size,
+        })
+    }
+
+    fn refusal(&self, file: &str) -> Option<String> {
+        let error = self.inspect(file).err()?;
+        Some(sealift_job::chain_of_causes(&error))
     }
 
     fn references(&self) -> Vec<String> {

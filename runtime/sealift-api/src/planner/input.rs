@@ -36,6 +36,12 @@ pub trait Components {
     /// What is known of `builtin:<name>`, `file:<path>` or an image reference; none = it is not there.
     fn find(&self, reference: &str) -> Option<ComponentInfo>;
 
+    /// Why [`find`](Self::find) gives nothing for a file: it cannot be read, or is no component
+    /// that can be run here. None = there is nothing to say but that it is not there.
+    fn refusal(&self, _file: &str) -> Option<String> {
+        None
+    }
+
     /// References of all that are there, for messages.
     fn references(&self) -> Vec<String>;
 }
@@ -51,6 +57,8 @@ pub struct ComponentInfo {
     pub parameters: Value,
     /// What it asks for.
     pub requests: Grants,
+    /// Whether it sends artifacts whose size it does not know beforehand.
+    pub unknown_size: bool,
 }
 
 impl Components for BTreeMap<String, ComponentInfo> {

@@ -28,7 +28,7 @@ pub(super) struct Invoker<'a> {
     /// The effective rules of a restore and the field they stand in.
     pub(super) rules: &'a [Rule],
     pub(super) rules_field: &'static str,
-    pub(super) interim_volume: bool,
+    pub(super) interim_volume: Option<&'a PersistentVolumeClaim>,
     pub(super) disable_caching: bool,
     pub(super) exclude: &'a [String],
     pub(super) paths: &'a [String],
@@ -103,7 +103,7 @@ impl<'a> Invoker<'a> {
             time_out: text(spec.time_out.as_deref()),
             rules: &[],
             rules_field: "",
-            interim_volume: spec.interim_volume_template.is_some(),
+            interim_volume: spec.interim_volume_template.as_ref(),
             disable_caching: spec.temp_dir.as_ref().and_then(|dir| dir.disable_caching)
                 == Some(true),
             exclude: target.map_or(&[], |target| target.exclude.as_slice()),
@@ -148,7 +148,7 @@ impl<'a> Invoker<'a> {
             time_out: text(spec.time_out.as_deref()),
             rules,
             rules_field,
-            interim_volume: spec.interim_volume_template.is_some(),
+            interim_volume: spec.interim_volume_template.as_ref(),
             disable_caching: spec.temp_dir.as_ref().and_then(|dir| dir.disable_caching)
                 == Some(true),
             exclude: &[],

@@ -2,7 +2,9 @@
 //!
 //! The way: `invoker` reads the BackupConfiguration or RestoreSession, `repository` and
 //! `target` the objects it names, `variables` and `stages` resolve the Task into a chain,
-//! `keys` and `snapshot` say which keys and which snapshot are meant. Every one of them
+//! `keys` and `snapshot` say which keys and which snapshot are meant, `interim` where artifacts
+//! of unknown size wait, `hooks` what is done before and after, `pins` which objects the plan
+//! holds for. Every one of them
 //! collects problems instead of stopping at the first. No value of a Secret enters a plan:
 //! Secrets are looked at only for whether they and their keys are there, and only on a machine
 //! without a cluster.
@@ -11,6 +13,7 @@ mod alone;
 mod credential;
 mod input;
 mod invoker;
+mod interim;
 mod keys;
 mod origin;
 mod permission;
@@ -117,6 +120,8 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let keys = keys::plan(input, &target, &invoker, &resolved, problems);
     permission::check_repository(&invoker, &task, &resolved, problems);
     let direction = match invoker.flow {
+    interim::check(input, &invoker, &resolved, problems);
+    let interim_volume = interim::plan(&invoker, problems);
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),
     let pins = pins::plan(input, &target, &repository.reference, &resolved);
         Flow::Restore => Direction::Restore(snapshot::selection(&invoker, &target, problems)?),
@@ -139,6 +144,7 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
         keys,
         retention,
         timeout_seconds,
+        interim_volume,
         notes,
     })
 }

@@ -15,7 +15,7 @@ pub(super) fn identity(
     target: &Found<'_>,
     stages: &Stages,
 ) -> SnapshotIdentity {
-    let path = if invoker.interim_volume { INTERIM_VOLUME_PATH } else { INTERIM_PATH };
+    let path = if invoker.interim_volume.is_some() { INTERIM_VOLUME_PATH } else { INTERIM_PATH };
     SnapshotIdentity {
         hostname: invoker.hostname().to_owned(),
         path: path.to_owned(),

@@ -122,11 +122,14 @@ fn image_problem(
             format!("{image} is a file of one machine"),
             format!("use one of {known}"),
         ),
-        ImageKind::Builtin(_) | ImageKind::File(_) | ImageKind::Alias(_) => (
-            Reason::NotFound,
-            format!("component {image} does not exist"),
-            format!("use one of {known}"),
-        ),
+        ImageKind::File(_) | ImageKind::Builtin(_) | ImageKind::Alias(_) => {
+            let refusal = matches!(kind, ImageKind::File(_)).then(|| components.refusal(image));
+            let (reason, message) = match refusal.flatten() {
+                Some(why) => (Reason::Invalid, why),
+                None => (Reason::NotFound, format!("component {image} does not exist")),
+            };
+            (reason, message, format!("use one of {known}"))
+        }
         ImageKind::Other if image.is_empty() => {
             (Reason::Invalid, "no component is named".to_owned(), format!("use one of {known}"))
         }

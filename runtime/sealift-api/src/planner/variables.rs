@@ -33,7 +33,7 @@ pub(super) fn built_in(
     set("DRIVER_ARGS", &invoker.args.join(","));
     set("EXCLUDE_PATTERNS", &invoker.exclude.join(","));
     set("ENABLE_CACHE", if invoker.disable_caching { "false" } else { "true" });
-    let interim = if invoker.interim_volume { INTERIM_VOLUME_PATH } else { INTERIM_PATH };
+    let interim = if invoker.interim_volume.is_some() { INTERIM_VOLUME_PATH } else { INTERIM_PATH };
     set("INTERIM_DATA_DIR", interim);
     match invoker.flow {
         Flow::Backup => {

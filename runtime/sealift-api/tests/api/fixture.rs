@@ -28,6 +28,7 @@ pub(crate) fn components() -> BTreeMap<String, ComponentInfo> {
                 digest: descriptor["digest"].as_str().unwrap().to_owned(),
                 parameters: descriptor["parameters"].clone(),
                 requests: serde_json::from_value(descriptor["requests"].clone()).unwrap(),
+                unknown_size: descriptor["unknownSize"].as_bool().unwrap_or_default(),
             };
             (reference, info)
         })
@@ -98,6 +99,13 @@ impl Case {
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, PlanError> {
+        self.plan_with(&components())
+    }
+
+    pub(crate) fn plan_with(
+        &self,
+        components: &BTreeMap<String, ComponentInfo>,
+    ) -> Result<Plan, PlanError> {
         let objects = self.objects().unwrap_or_else(|errors| panic!("{errors:?}"));
         let invoker = ObjectRef {
             group: "stash.appscode.com".into(),
@@ -109,7 +117,7 @@ impl Case {
             objects: &objects,
             invoker: &invoker,
             session: "demo-backup-1700000000",
-            components: &components(),
+            components,
             options: &self.options,
         })
     }

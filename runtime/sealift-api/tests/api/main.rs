@@ -12,6 +12,7 @@ mod bad_input;
 mod catalog;
 mod crds;
 mod fixture;
+mod interim;
 mod manifests;
 mod plans;
 mod pins;

@@ -93,6 +93,7 @@ pub(crate) fn descriptor(name: &str) -> Descriptor {
             "headers": {"type": "array"},
         }}),
         requests: Grants { repository, unseal_keys: keys_of(name, None), ..everything() },
+        unknown_size: false,
     }
 }
 

@@ -168,6 +168,24 @@ fn an_artifact_of_unknown_size_needs_the_interim_volume_above_one_mebibyte() {
     assert_eq!(read(&repository, &committed.snapshot.id, "dump").unwrap(), bytes);
     assert_eq!(std::fs::read_dir(&interim).unwrap().count(), 0, "nothing is left there");
 
+    // More than the volume may hold is not kept.
+    let limited = |limit| {
+        let interim_dir = Some(interim.clone());
+        let options = Options { interim_dir, interim_limit: Some(limit), ..small() };
+        let repository = Repository::open(&place.location(), &secrets(), options).unwrap();
+        let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
+        draft.add("dump", None, boxed(&noise(5, 3 << 20))).map(|receipt| receipt.size)
+    };
+    assert_eq!(limited(3 << 20).unwrap(), 3 << 20);
+    for limit in [(3 << 20) - 1, 2 << 20, 1 << 20, 1] {
+        let error = limited(limit).unwrap_err();
+        assert!(
+            matches!(error, Error::InterimFull { limit: said, .. } if said == limit),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("spec.resources.requests.storage"), "{error}");
+    }
+
     // A broken-off one is not stored from there either.
     let mut draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
     let reader = Box::new(crate::support::BreaksOff::after(bytes));
