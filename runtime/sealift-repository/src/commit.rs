@@ -11,9 +11,11 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 use rustic_core::repofile::{FileType, SnapshotFile, SnapshotId, SnapshotSummary};
 use rustic_core::{Id, ReadBackend, TreeId};
+use sealift_core::plan::SnapshotIdentity;
 
 use crate::draft::Draft;
 use crate::proof::{self, Contents};
+use crate::select::TARGET_TAG;
 use crate::{Error, FileExpectation, SnapshotInfo};
 
 /// A snapshot that exists.
@@ -26,7 +28,7 @@ pub struct Committed {
 }
 
 /// What a snapshot holds and what it cost. Files are compared with the newest snapshot of the same
-/// host and path.
+/// target, host and path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CommitStatistics {
     /// Bytes of all files.
@@ -70,7 +72,7 @@ impl Draft {
             gate.run("reading the tree back", work)
         })?;
 
-        let parent = newest(&repository.snapshots(), &identity.hostname, &identity.path);
+        let parent = previous(&repository.snapshots(), &identity);
         let mut statistics = CommitStatistics {
             total_bytes: ledger.values().map(|receipt| receipt.size).sum(),
             uploaded_bytes: stored.added_packed,
@@ -219,11 +221,11 @@ impl Draft {
     }
 }
 
-/// The newest snapshot of this host and path, if the list could be read.
-fn newest(
+/// The newest snapshot of this host and path, if the list could be read: of this target, by its
+/// tag, else one that is nobody's. Two Vaults without an alias have the same host and path.
+fn previous(
     snapshots: &Result<Vec<SnapshotInfo>, Error>,
-    hostname: &str,
-    path: &str,
+    identity: &SnapshotIdentity,
 ) -> Option<(SnapshotId, TreeId)> {
     let snapshots = snapshots
         .as_ref()
@@ -231,10 +233,16 @@ fn newest(
             tracing::warn!(error = %error.chain(), "older snapshots cannot be read");
         })
         .ok()?;
-    snapshots
-        .iter()
-        .rfind(|snapshot| snapshot.hostname == hostname && snapshot.paths == [path])
-        .map(|snapshot| (snapshot.file_id, snapshot.tree))
+    let target = |tags: &[String]| tags.iter().find(|tag| tag.starts_with(TARGET_TAG)).cloned();
+    let wanted = target(&identity.tags);
+    let newest = |of: Option<String>| {
+        snapshots.iter().rfind(|snapshot| {
+            snapshot.hostname == identity.hostname
+                && snapshot.paths == [identity.path.as_str()]
+                && target(&snapshot.tags) == of
+        })
+    };
+    newest(wanted).or_else(|| newest(None)).map(|snapshot| (snapshot.file_id, snapshot.tree))
 }
 
 fn same(one: &SnapshotFile, two: &SnapshotFile) -> bool {

@@ -36,7 +36,8 @@ pub struct Format {
     pub version: u32,
     /// Average size of a chunk in bytes.
     pub chunk_average: u64,
-    /// What an unsuitable chunk size costs, if it is unsuitable for what was asked for.
+    /// What its format costs if it is the first, and its chunk size if it does not suit what was
+    /// asked for; several sentences are separated by `; `.
     pub note: Option<String>,
 }
 
@@ -138,17 +139,28 @@ impl Repository {
     pub fn format(&self) -> Format {
         let chunk_average = self.0.config.chunk_size() as u64;
         let wanted = self.0.options.chunks.average();
-        let note = (chunk_average > wanted).then(|| {
-            format!(
+        let version = self.0.config.version;
+        let mut notes = Vec::new();
+        if version < 2 {
+            notes.push(
+                "the repository has restic's format version 1, which stores everything \
+                 uncompressed and is not changed by itself; `restic migrate upgrade_repo_v2` \
+                 changes it"
+                    .to_owned(),
+            );
+        }
+        if chunk_average > wanted {
+            notes.push(format!(
                 "the repository was made with chunks of {} KiB on average, {} KiB would suit this \
                  target: a small change stores up to {} times as much; only a new repository can \
                  change that",
                 chunk_average >> 10,
                 wanted >> 10,
                 chunk_average / wanted
-            )
-        });
-        Format { version: self.0.config.version, chunk_average, note }
+            ));
+        }
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
+        Format { version, chunk_average, note }
     }
 
     /// The repository's own identifier.

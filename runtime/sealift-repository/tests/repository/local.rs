@@ -4,7 +4,7 @@ use std::io::Read;
 
 use jiff::ToSpan;
 use sealift_core::fingerprint::Fingerprint;
-use sealift_core::plan::{Location, Retention, SnapshotSelection};
+use sealift_core::plan::{Location, Retention, SnapshotIdentity, SnapshotSelection};
 use sealift_repository::{
     EntryKind, Error, ErrorClass, FileExpectation, Options, Repository, Secrets,
 };
@@ -271,6 +271,33 @@ fn chunks_and_packs_are_what_was_asked_for_and_an_existing_repository_keeps_its_
     let format = place.open().format();
     assert_eq!(format.chunk_average, 1 << 20);
     assert!(format.note.unwrap().contains("up to 64 times"));
+}
+
+#[test]
+fn files_are_compared_with_the_snapshot_of_the_same_target() {
+    let place = Place::new();
+    let repository = place.init();
+    let (one, two) = (noise(60, 2 << 20), noise(61, 2 << 20));
+    // Target, its file, and whether that is new, modified, unmodified. Two Vaults without an
+    // alias have the same host and path; the original's snapshots are nobody's.
+    let rows = [
+        ("", &one, [1, 0, 0]),
+        ("vault", &one, [0, 0, 1]),
+        ("other", &two, [0, 1, 0]),
+        ("vault", &one, [0, 0, 1]),
+        ("other", &two, [0, 0, 1]),
+        ("", &two, [0, 1, 0]),
+    ];
+    for (nth, (target, bytes, expected)) in rows.into_iter().enumerate() {
+        let tag = (!target.is_empty()).then(|| format!("sealift.target=AppBinding/demo/{target}"));
+        let identity = SnapshotIdentity { tags: tag.into_iter().collect(), ..identity() };
+        let started = at(&format!("2026-11-20T0{nth}:00:00Z"));
+        let mut draft = repository.draft(&identity, started).unwrap();
+        let receipt = draft.add("a", Some(bytes.len() as u64), boxed(bytes)).unwrap();
+        let counted = draft.commit(&expects(&[receipt])).unwrap().statistics;
+        let found = [counted.files_new, counted.files_modified, counted.files_unmodified];
+        assert_eq!(found, expected, "row {nth}");
+    }
 }
 
 #[test]

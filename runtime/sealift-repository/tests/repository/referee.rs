@@ -84,7 +84,9 @@ fn both_write_one_repository_in_turn_and_prune_it() {
         let repository =
             Repository::open(&place.location(), &Secrets::new(PASSWORD), small()).unwrap();
         assert_eq!(repository.format().version.to_string(), version);
-        assert!(repository.format().note.is_some(), "1 MiB chunks cost, and it says so");
+        let note = repository.format().note.unwrap();
+        assert!(note.contains("chunks of 1024 KiB"), "1 MiB chunks cost, and it says so: {note}");
+        assert_eq!(note.contains("format version 1"), version == "1", "{note}");
         let theirs = repository.snapshots().unwrap().remove(0);
         let reader = repository.reader(&theirs.id, &[data.to_str().unwrap().to_owned()]).unwrap();
         let mut read_back = Vec::new();
