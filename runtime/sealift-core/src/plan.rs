@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::grants::Grants;
+use crate::hook::Hooks;
 use crate::limits::Limits;
-
 use crate::pins::Pins;
+
 /// The format of the plan; a reader refuses any other.
 pub const PLAN_VERSION: &str = "sealift.plan/v1";
 
@@ -45,15 +46,21 @@ pub struct Plan {
     /// Where unseal keys and root token of the target are kept; absent without unsealer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeyStorePlan>,
-    /// What is kept after a backup; absent for a restore.
     /// Where artifacts of unknown size wait until their end is seen; absent = such an artifact
     /// fails a backup when it is larger than 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interim_volume: Option<InterimVolume>,
+    /// What is kept after a backup; absent for a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// What is done before and after the work.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
     /// The session's deadline in seconds from its start.
     pub timeout_seconds: u64,
+    /// The objects the plan was made from, as they were.
+    #[serde(default, skip_serializing_if = "Pins::is_empty")]
+    pub pins: Pins,
     /// What the user should know although nothing is wrong, such as an image that is not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -62,9 +69,6 @@ pub struct Plan {
 /// Direction and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-    /// The objects the plan was made from, as they were.
-    #[serde(default, skip_serializing_if = "Pins::is_empty")]
-    pub pins: Pins,
 pub enum Direction {
     /// Into the repository, as a snapshot with this identity.
     Backup(SnapshotIdentity),
@@ -86,14 +90,6 @@ pub struct ObjectRef {
     pub name: String,
 }
 
-/// What is backed up, or restored into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Target {
-    /// The AppBinding.
-    pub reference: ObjectRef,
-    /// `target.alias`, else `host-0`: the hostname in statistics and metrics.
-    pub hostname: String,
 impl fmt::Display for ObjectRef {
     /// `Kind namespace/name`, or `Kind name` without namespace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,6 +110,14 @@ pub struct InterimVolume {
     pub size_bytes: Option<u64>,
 }
 
+/// What is backed up, or restored into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// The AppBinding.
+    pub reference: ObjectRef,
+    /// `target.alias`, else `host-0`: the hostname in statistics and metrics.
+    pub hostname: String,
     /// What metrics call the target's group: that of `spec.type` (`group/resource`), else the AppBinding's own.
     pub metrics_group: String,
     /// What metrics call the target's kind: the resource of `spec.type`, else `appbindings`.

@@ -8,6 +8,7 @@ use sealift_core::plan::{ObjectRef, Retention};
 use sealift_core::{duration, retention, schedule};
 
 use super::PlanInput;
+use super::hooks::Written;
 use super::problem::{Problems, Reason};
 use crate::backup_configuration::{BackupConfiguration, RetentionPolicy, RetryConfig};
 use crate::manifest::STASH_GROUP;
@@ -36,7 +37,7 @@ pub(super) struct Invoker<'a> {
     pub(super) retention: Option<&'a RetentionPolicy>,
     schedule: Option<&'a str>,
     retry: Option<&'a RetryConfig>,
-    hooks: Vec<&'static str>,
+    pub(super) hooks: Written<'a>,
     without_effect: Vec<&'static str>,
 }
 
@@ -78,7 +79,6 @@ impl<'a> Invoker<'a> {
     pub(super) fn of_backup(object: &'a BackupConfiguration, session: &str) -> Self {
         let spec = &object.spec;
         let target = spec.target.as_ref();
-        let hooks = spec.hooks.as_ref();
         let mut without_effect = Vec::new();
         if target.is_some_and(|target| !target.args.is_empty()) {
             without_effect.push("spec.target.args");
@@ -89,8 +89,10 @@ impl<'a> Invoker<'a> {
         if target.is_some_and(|target| !target.paths.is_empty()) {
             without_effect.push("spec.target.paths");
         }
-        let pre = hooks.is_some_and(|hooks| hooks.pre_backup.is_some());
-        let post = hooks.is_some_and(|hooks| hooks.post_backup.is_some());
+        let hooks = spec.hooks.as_ref().map_or_else(Written::default, |hooks| Written {
+            before: hooks.pre_backup.as_ref().map(|hook| ("spec.hooks.preBackup", hook)),
+            after: hooks.post_backup.as_ref().map(|hook| ("spec.hooks.postBackup", hook)),
+        });
         Self {
             reference: object.reference(),
             session: session_ref("BackupSession", object.namespace(), session),
@@ -112,7 +114,7 @@ impl<'a> Invoker<'a> {
             retention: Some(&spec.retention_policy),
             schedule: text(spec.schedule.as_deref()),
             retry: spec.retry_config.as_ref(),
-            hooks: hook_fields(pre, post, ["spec.hooks.preBackup", "spec.hooks.postBackup"]),
+            hooks,
             without_effect,
         }
     }
@@ -120,7 +122,6 @@ impl<'a> Invoker<'a> {
     fn of_restore(object: &'a RestoreSession) -> Self {
         let spec = &object.spec;
         let target = spec.target.as_ref();
-        let hooks = spec.hooks.as_ref();
         let of_target = target.map_or(&[][..], |target| target.rules.as_slice());
         // The deprecated place wins: a webhook of the original moves it there, and all guides use it.
         let (rules, rules_field) = match spec.rules.is_empty() {
@@ -134,8 +135,10 @@ impl<'a> Invoker<'a> {
         if !spec.rules.is_empty() && !of_target.is_empty() {
             without_effect.push("spec.target.rules (spec.rules wins)");
         }
-        let pre = hooks.is_some_and(|hooks| hooks.pre_restore.is_some());
-        let post = hooks.is_some_and(|hooks| hooks.post_restore.is_some());
+        let hooks = spec.hooks.as_ref().map_or_else(Written::default, |hooks| Written {
+            before: hooks.pre_restore.as_ref().map(|hook| ("spec.hooks.preRestore", hook)),
+            after: hooks.post_restore.as_ref().map(|hook| ("spec.hooks.postRestore", hook)),
+        });
         Self {
             reference: object.reference(),
             session: object.reference(),
@@ -157,7 +160,7 @@ impl<'a> Invoker<'a> {
             retention: None,
             schedule: None,
             retry: None,
-            hooks: hook_fields(pre, post, ["spec.hooks.preRestore", "spec.hooks.postRestore"]),
+            hooks,
             without_effect,
         }
     }
@@ -186,15 +189,6 @@ impl<'a> Invoker<'a> {
                 "spec.driver",
                 "VolumeSnapshotter is not supported yet",
                 "use driver: Restic",
-            );
-        }
-        for field in &self.hooks {
-            problems.add(
-                Reason::NotSupported,
-                &self.reference,
-                *field,
-                "hooks are not supported yet, and are not skipped silently",
-                "remove the hook, or do its work in a Function",
             );
         }
         if let Some(Err(error)) = self.schedule.map(schedule::check_schedule) {
@@ -297,10 +291,6 @@ fn session_ref(kind: &str, namespace: &str, name: &str) -> ObjectRef {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
     }
-}
-
-fn hook_fields(pre: bool, post: bool, fields: [&'static str; 2]) -> Vec<&'static str> {
-    [pre, post].into_iter().zip(fields).filter(|(set, _)| *set).map(|(_, field)| field).collect()
 }
 
 /// An empty text means: not set.

@@ -11,38 +11,39 @@
 
 mod alone;
 mod credential;
+mod hooks;
 mod input;
-mod invoker;
 mod interim;
+mod invoker;
 mod keys;
 mod origin;
 mod permission;
+mod pins;
 mod problem;
 mod repository;
 mod secret_check;
 mod snapshot;
-mod pins;
 mod stages;
 mod step;
 mod target;
 mod usage_policy;
 mod variables;
 
+use sealift_core::causes::chain_of_causes;
 use sealift_core::chain::Flow;
 use sealift_core::duration;
 use sealift_core::limits::MAX_SESSION_SECONDS;
 use sealift_core::plan::{Direction, ObjectRef, PLAN_VERSION, Plan, RepositoryPlan, Retention};
 
-use sealift_core::causes::chain_of_causes;
 pub use alone::check_alone;
 pub use input::{ComponentInfo, Components, Environment, PlanInput, PlanOptions};
 use invoker::Invoker;
+pub use pins::pins;
+use problem::Problems;
 pub use problem::{PlanError, Problem, Reason};
 use secret_check::Secrets;
 
 use crate::backup_configuration::BackupConfiguration;
-pub use pins::pins;
-use problem::Problems;
 use crate::objects::Objects;
 
 /// Makes the plan of one session.
@@ -117,13 +118,14 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let resolved = stages::plan(input, &invoker, &task, &variables, &mut notes, problems);
     let origins = origin::plan(input, &target, resolved.as_ref(), &variables, problems);
     let resolved = resolved?;
+    let pins = pins::plan(input, &target, &repository.reference, &resolved);
     let keys = keys::plan(input, &target, &invoker, &resolved, problems);
-    permission::check_repository(&invoker, &task, &resolved, problems);
-    let direction = match invoker.flow {
     interim::check(input, &invoker, &resolved, problems);
     let interim_volume = interim::plan(&invoker, problems);
+    permission::check_repository(&invoker, &task, &resolved, problems);
+    let hooks = hooks::plan(input, &invoker, &target, problems);
+    let direction = match invoker.flow {
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),
-    let pins = pins::plan(input, &target, &repository.reference, &resolved);
         Flow::Restore => Direction::Restore(snapshot::selection(&invoker, &target, problems)?),
     };
     let bounded = |mut stage: sealift_core::plan::StagePlan| {
@@ -142,9 +144,11 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
         observers: resolved.observers,
         origins,
         keys,
-        retention,
-        timeout_seconds,
         interim_volume,
+        retention,
+        hooks,
+        timeout_seconds,
+        pins,
         notes,
     })
 }
@@ -154,7 +158,6 @@ fn timeout(invoker: &Invoker<'_>, notes: &mut Vec<String>, problems: &mut Proble
         return MAX_SESSION_SECONDS;
     };
     match duration::parse_seconds(text) {
-        pins,
         Ok(seconds) if seconds > MAX_SESSION_SECONDS => {
             notes.push(format!("spec.timeOut: {text} is shortened to the longest session, 20h"));
             MAX_SESSION_SECONDS

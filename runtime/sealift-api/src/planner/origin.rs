@@ -100,7 +100,7 @@ fn allowed_hosts(
     hosts
 }
 
-fn address(
+pub(super) fn address(
     input: &PlanInput<'_>,
     target: &Found<'_>,
     config: &ClientConfig,
@@ -216,7 +216,7 @@ fn base_of(url: &Url) -> Url {
     base
 }
 
-fn certificates(
+pub(super) fn certificates(
     target: &Found<'_>,
     config: &ClientConfig,
     problems: &mut Problems,
