@@ -15,6 +15,7 @@ pub mod manifests;
 pub mod namespaces;
 pub mod node;
 pub mod operator;
+pub mod workloads;
 
 pub use client::{Client, Resource};
 pub use control_plane::ControlPlane;

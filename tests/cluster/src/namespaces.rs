@@ -101,7 +101,7 @@ fn first_process() -> Result<Place> {
         .status()
         .context("failed to start the program inside of its namespaces")?;
     // Whatever is left must leave the control groups before they can go.
-    drop(Command::new("kill").args(["-KILL", "--", "-1"]).status());
+    drop(Command::new("kill").args(["-KILL", "--", "-1"]).stderr(Stdio::null()).status());
     control_groups::leave();
     // As a shell says it: a signal is 128 and its number.
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));

@@ -18,6 +18,7 @@ mod conditions;
 mod deletion;
 mod pods;
 mod readiness;
+mod round;
 mod scene;
 mod sessions;
 mod tasks;

@@ -32,7 +32,13 @@ impl<'a> Scene<'a> {
 
     /// An empty namespace; whether an operator runs is none of the row's business.
     pub fn without_operator(world: &'a World, number: &str) -> Result<Self> {
-        let plane = world.plane()?;
+        world.plane()?;
+        Self::bare(world, number)
+    }
+
+    /// An empty namespace in a cluster that need not know our API.
+    pub fn bare(world: &'a World, number: &str) -> Result<Self> {
+        let plane = world.bare_plane()?;
         let namespace = format!("row-{}", number.to_lowercase());
         let body =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -111,7 +117,7 @@ impl<'a> Scene<'a> {
     pub fn storage_secret(&self) -> Value {
         self.secret(
             STORAGE_SECRET,
-            json!({
+            &json!({
                 "RESTIC_PASSWORD": "sentinel-restic-password",
                 "AWS_ACCESS_KEY_ID": "sentinel-access-key",
                 "AWS_SECRET_ACCESS_KEY": "sentinel-secret-key",
@@ -121,16 +127,16 @@ impl<'a> Scene<'a> {
 
     /// The Secrets KubeVault makes.
     pub fn vault_secrets(&self) -> Value {
-        let token = self.secret("vault-backup-token", json!({"token": "sentinel-vault-token"}));
+        let token = self.secret("vault-backup-token", &json!({"token": "sentinel-vault-token"}));
         let mut keys = json!({"k8s.kubevault.com.demo.vault-root-token": "sentinel-root-token"});
         for share in 0..5 {
             keys[format!("k8s.kubevault.com.demo.vault-unseal-key-{share}")] =
                 json!(format!("sentinel-unseal-key-{share}"));
         }
-        json!({"apiVersion": "v1", "kind": "List", "items": [token, self.secret("vault-keys", keys)]})
+        json!({"apiVersion": "v1", "kind": "List", "items": [token, self.secret("vault-keys", &keys)]})
     }
 
-    fn secret(&self, name: &str, data: Value) -> Value {
+    pub fn secret(&self, name: &str, data: &Value) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": name, "namespace": self.namespace},

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use libtest_mimic::{Failed, Trial};
 use sealift_cluster::ControlPlane;
 use sealift_cluster::namespaces::{NODE_ADDRESS, Place};
@@ -12,11 +12,15 @@ use sealift_e2e::binaries;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::round::{self, Round};
+
 /// Started when the first row asks for them.
 pub struct World {
     // Dropped in this order.
     operator: OnceLock<Result<Mutex<Operator>, String>>,
+    round: OnceLock<Result<Round, String>>,
     node: OnceLock<Result<Node, String>>,
+    crds: OnceLock<Result<(), String>>,
     cluster: OnceLock<Result<Cluster, String>>,
     place: Place,
 }
@@ -28,12 +32,30 @@ struct Cluster {
 
 impl World {
     pub fn new(place: Place) -> Self {
-        Self { operator: OnceLock::new(), node: OnceLock::new(), cluster: OnceLock::new(), place }
+        Self {
+            operator: OnceLock::new(),
+            round: OnceLock::new(),
+            node: OnceLock::new(),
+            crds: OnceLock::new(),
+            cluster: OnceLock::new(),
+            place,
+        }
     }
 
     /// The control plane, with our CRDs.
     pub fn plane(&self) -> Result<&ControlPlane> {
-        Ok(&shared(self.cluster.get_or_init(|| said(self.start_cluster())))?.plane)
+        let plane = self.bare_plane()?;
+        shared(self.crds.get_or_init(|| said(apply_crds(plane))))?;
+        Ok(plane)
+    }
+
+    /// The control plane, perhaps without our CRDs.
+    pub fn bare_plane(&self) -> Result<&ControlPlane> {
+        Ok(&self.cluster()?.plane)
+    }
+
+    fn cluster(&self) -> Result<&Cluster> {
+        shared(self.cluster.get_or_init(|| said(self.start_cluster())))
     }
 
     /// The operator, which all rows share, since in a cluster there is one.
@@ -44,8 +66,13 @@ impl World {
 
     /// The node.
     pub fn node(&self) -> Result<&Node> {
-        let start = || Node::start(self.plane()?, &self.place);
+        let start = || Node::start(self.bare_plane()?, &self.place);
         shared(self.node.get_or_init(|| said(start())))
+    }
+
+    /// The guide, played once.
+    pub fn round(&self) -> Result<&Round> {
+        shared(self.round.get_or_init(|| said(Round::new(self))))
     }
 
     /// How long things took.
@@ -66,11 +93,6 @@ impl World {
         // Outside of a network of its own the machine's address must not be listened on.
         let address = if self.place == Place::Own { NODE_ADDRESS } else { "127.0.0.1" };
         let plane = ControlPlane::start(&folder.path().join("plane"), address)?;
-        let crds = binaries::source_root().join("deploy").join("crds");
-        let crds = crds.to_string_lossy();
-        let kubectl = plane.kubectl();
-        kubectl.succeed(&["apply", "--server-side", "-f", &crds])?;
-        kubectl.succeed(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
         Ok(Cluster { plane, folder })
     }
 
@@ -80,10 +102,22 @@ impl World {
         plane.kubectl().succeed(&["apply", "--server-side", "-f", &catalog.to_string_lossy()])?;
         let kubeconfig =
             plane.kubeconfig("operator", "sealift-operator", Some("system:masters"))?;
-        let cluster = shared(self.cluster.get().context("there is no cluster")?)?;
-        let folder = cluster.folder.path().join("operator");
-        Ok(Mutex::new(Operator::start(&folder, &kubeconfig, &["--image=localhost/sealift:tests"])?))
+        let folder = self.cluster()?.folder.path().join("operator");
+        Ok(Mutex::new(Operator::start(
+            &folder,
+            &kubeconfig,
+            &[&format!("--image={}", round::IMAGE)],
+        )?))
     }
+}
+
+fn apply_crds(plane: &ControlPlane) -> Result<()> {
+    let crds = binaries::source_root().join("deploy").join("crds");
+    let crds = crds.to_string_lossy();
+    let kubectl = plane.kubectl();
+    kubectl.succeed(&["apply", "--server-side", "-f", &crds])?;
+    kubectl.succeed(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
+    Ok(())
 }
 
 /// One row; its error is told with all causes.

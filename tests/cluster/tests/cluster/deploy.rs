@@ -1,0 +1,361 @@
+//! `deploy/`: what the charts render, what they refuse, and that a cluster takes it.
+//!
+//! Rendered by the pinned Helm. `deploy/manifests` is the picture of the default values and is
+//! compared by `cargo xtask manifests --check`; the pictures of other values lie beside this file.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use libtest_mimic::Trial;
+use sealift_cluster::manifests;
+use sealift_e2e::binaries;
+use serde_json::Value;
+
+use crate::scene::Scene;
+use crate::world::{World, text, trial};
+
+/// Values that are refused, and a word of the refusal.
+const REFUSED: [(&str, &[&str], &str); 11] = [
+    ("a value it does not know", &["--set=replica=2"], "replica"),
+    ("no replica", &["--set=replicas=0"], "replicas"),
+    ("text where a number belongs", &["--set-string=replicas=2"], "replicas"),
+    ("a digest that is none", &["--set=image.digest=latest"], "digest"),
+    ("an image without a name", &["--set=image.repository="], "repository"),
+    ("an unknown pull policy", &["--set=image.pullPolicy=Sometimes"], "pullPolicy"),
+    (
+        "a Pushgateway of its own and another one",
+        &["--set=pushgateway.url=http://pushgateway.monitoring.svc:9091"],
+        "pushgateway",
+    ),
+    ("no Pushgateway at all", &["--set=pushgateway.enabled=false"], "pushgateway"),
+    (
+        "an address of a Pushgateway that is none",
+        &["--set=pushgateway.enabled=false,pushgateway.url=monitoring:9091"],
+        "pushgateway",
+    ),
+    ("the Pushgateway's port for its own metrics", &["--set=metricsPort=56789"], "metricsPort"),
+    ("a label that is no text", &["--set=podLabels.a=1"], "podLabels"),
+];
+
+/// Values whose whole output is kept: `deploy/<name>.yaml`.
+const PICTURES: [(&str, &[&str]); 3] = [
+    (
+        "two-replicas",
+        &[
+            "--set=replicas=2",
+            "--set=pushgateway.persistence.enabled=true",
+            "--set=serviceMonitor.enabled=true",
+            "--set=imagePullSecrets={one,two}",
+            "--set=takeover=true",
+        ],
+    ),
+    (
+        "least-rights",
+        &[
+            "--set=rights.hooks=false,rights.unsealKeys=false,rights.users=false",
+            "--set=pushgateway.enabled=false,pushgateway.url=http://pushgateway.monitoring.svc:9091",
+            "--set=networkPolicy.scrapers=null,networkPolicy.apiServerCidrs={10.0.0.1/32}",
+            "--set=serviceAccount.create=false,serviceAccount.name=made-elsewhere",
+        ],
+    ),
+    (
+        "persistent",
+        &[
+            "--set=pushgateway.persistence.enabled=true",
+            "--set=pushgateway.persistence.storageClass=fast",
+            "--set=image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "--set=networkPolicy.enabled=false",
+        ],
+    ),
+];
+
+pub fn tests(world: &Arc<World>) -> Vec<Trial> {
+    let mut trials = vec![
+        trial(world, "deploy: the chart carries the catalogue as it is", |_| catalogue()),
+        trial(world, "deploy: no container but the operator's has the token", |_| token()),
+        trial(world, "deploy: the API server takes the plain manifests, strictly", plain_manifests),
+        trial(world, "deploy: the operator's rights are these and no others", rights),
+        trial(world, "deploy: install, upgrade and uninstall with Helm", helm),
+    ];
+    for chart in ["sealift", "sealift-crds"] {
+        trials.push(trial(world, format!("deploy: lint finds nothing in {chart}"), move |_| {
+            succeeded(&lint(chart)?).map(drop)
+        }));
+    }
+    for (what, values, word) in REFUSED {
+        trials.push(trial(world, format!("deploy: the chart refuses {what}"), move |_| {
+            let said = template(values)?;
+            let words = String::from_utf8_lossy(&said.stderr).into_owned();
+            ensure!(!said.status.success(), "it was rendered");
+            ensure!(words.contains(word), "the refusal does not name {word}: {words}");
+            Ok(())
+        }));
+    }
+    for (name, values) in PICTURES {
+        trials.push(trial(world, format!("deploy: the chart renders {name}"), move |_| {
+            picture(name, values)
+        }));
+    }
+    trials
+}
+
+fn helm_program() -> Result<Command> {
+    let mut command = Command::new(binaries::server("helm", "helm")?);
+    // It looks for a kubeconfig, for plugins and for repositories of the user.
+    command.env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    Ok(command)
+}
+
+fn chart(name: &str) -> PathBuf {
+    binaries::source_root().join("deploy").join("chart").join(name)
+}
+
+fn lint(name: &str) -> Result<Output> {
+    helm_program()?.args(["lint", "--strict"]).arg(chart(name)).output().context("failed to run helm")
+}
+
+fn template(values: &[&str]) -> Result<Output> {
+    helm_program()?
+        .args(["template", "sealift"])
+        .arg(chart("sealift"))
+        .args(["--namespace=sealift"])
+        .args(values)
+        .output()
+        .context("failed to run helm")
+}
+
+fn succeeded(output: &Output) -> Result<String> {
+    if !output.status.success() {
+        bail!(
+            "helm ended with {}: {}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn rendered(values: &[&str]) -> Result<Vec<Value>> {
+    let text = succeeded(&template(values)?)?;
+    let objects: Vec<Value> =
+        serde_saphyr::from_multiple(&text).context("what helm rendered is no YAML")?;
+    Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
+}
+
+/// Compares with the file of this name; `SEALIFT_UPDATE=1` writes it instead.
+fn picture(name: &str, values: &[&str]) -> Result<()> {
+    // The catalogue is the same in all of them.
+    let values = [values, &["--set=catalog=false"]].concat();
+    let text = succeeded(&template(&values)?)?;
+    let folder = binaries::source_root().join("tests/cluster/tests/cluster/deploy");
+    let path = folder.join(format!("{name}.yaml"));
+    if std::env::var("SEALIFT_UPDATE").is_ok() {
+        fs::write(&path, &text).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    let kept = fs::read_to_string(&path)
+        .with_context(|| format!("failed to read {}", path.display()))?;
+    let differs = kept.lines().zip(text.lines()).position(|(kept, now)| kept != now);
+    let differs = differs.or_else(|| (kept != text).then(|| kept.lines().count()));
+    if let Some(line) = differs {
+        bail!(
+            "{}:{} is {:?} and was rendered as {:?}; if that is right, run with SEALIFT_UPDATE=1",
+            path.display(),
+            line + 1,
+            kept.lines().nth(line),
+            text.lines().nth(line)
+        );
+    }
+    Ok(())
+}
+
+/// Without their labels, which are Helm's, the objects are those of `deploy/catalog`.
+fn catalogue() -> Result<()> {
+    let mut wanted = Vec::new();
+    for file in ["functions.yaml", "tasks.yaml"] {
+        wanted.extend(manifests::read(
+            &binaries::source_root().join("deploy").join("catalog").join(file),
+        )?);
+    }
+    let mut found: Vec<Value> = rendered(&[])?
+        .into_iter()
+        .filter(|object| ["Function", "Task"].contains(&text(object, "/kind")))
+        .collect();
+    for object in &mut found {
+        let labels = object["metadata"].as_object_mut().and_then(|data| data.remove("labels"));
+        let version = labels.unwrap_or_default()["app.kubernetes.io/version"].clone();
+        ensure!(version == env!("CARGO_PKG_VERSION"), "labelled with version {version}");
+    }
+    ensure!(found == wanted, "rendered: {found:#?}");
+    Ok(())
+}
+
+/// Kubelet's own mount would give the token to every container of the pod.
+fn token() -> Result<()> {
+    for object in rendered(&[])?.into_iter().chain(rendered(&["--set=replicas=2"])?) {
+        if object["kind"] != "Deployment" {
+            continue;
+        }
+        let pod = &object["spec"]["template"]["spec"];
+        ensure!(pod["automountServiceAccountToken"] == false, "kubelet mounts a token: {pod:#}");
+        for container in pod["containers"].as_array().into_iter().flatten() {
+            let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+            let mounted = mounts.iter().any(|mount| mount["name"] == "token");
+            ensure!(mounted == (container["name"] == "operator"), "{container:#}");
+        }
+    }
+    Ok(())
+}
+
+/// Every object of `deploy/manifests`, into a namespace that enforces the `restricted` standard.
+fn plain_manifests(world: &World) -> Result<()> {
+    let kubectl = world.plane()?.kubectl();
+    let path = binaries::source_root().join("deploy").join("manifests").join("sealift.yaml");
+    for object in manifests::read(&path)?.into_iter().filter(|object| !object.is_null()) {
+        // The others need the namespace to be there; nothing else is made.
+        let dry = if object["kind"] == "Namespace" { "none" } else { "server" };
+        let said = kubectl.run_with(
+            &[
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--validate=strict",
+                &format!("--dry-run={dry}"),
+                "-f",
+                "-",
+            ],
+            Some(&object.to_string()),
+        )?;
+        // Pods that the standard does not allow are told as a warning.
+        ensure!(
+            said.code == Some(0) && said.stderr.is_empty(),
+            "{} {}: {}",
+            text(&object, "/kind"),
+            text(&object, "/metadata/name"),
+            said.text()
+        );
+    }
+    Ok(())
+}
+
+/// What the operator's ServiceAccount may do, by the words of the API server.
+fn rights(world: &World) -> Result<()> {
+    const ROWS: [(&str, &str, bool); 20] = [
+        ("get", "secrets", true),
+        ("list", "secrets", false),
+        ("watch", "secrets", false),
+        ("create", "secrets", false),
+        ("patch", "secrets", true),
+        ("delete", "secrets", false),
+        ("create", "pods", false),
+        ("create", "pods/exec", true),
+        ("escalate", "roles.rbac.authorization.k8s.io", false),
+        ("bind", "roles.rbac.authorization.k8s.io", false),
+        ("create", "clusterroles.rbac.authorization.k8s.io", false),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io", false),
+        ("impersonate", "serviceaccounts", false),
+        ("create", "serviceaccounts/token", false),
+        ("delete", "apiservices.apiregistration.k8s.io", false),
+        ("create", "jobs.batch", true),
+        ("update", "backupconfigurations.stash.appscode.com/status", true),
+        ("delete", "repositories.stash.appscode.com", false),
+        ("update", "functions.stash.appscode.com", false),
+        ("delete", "nodes", false),
+    ];
+    let scene = Scene::without_operator(world, "deploy-rights")?;
+    let user = format!("system:serviceaccount:{}:rights-sealift", scene.namespace);
+    for object in helm_rendered_for(&scene, &[])? {
+        scene.plane.kubectl().apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
+    }
+    let may = |verb: &str, resource: &str| -> Result<bool> {
+        let arguments = ["auth", "can-i", verb, resource, "--all-namespaces", "--as", &user];
+        let said = scene.plane.kubectl().run(&arguments)?;
+        match said.stdout.trim() {
+            "yes" => Ok(true),
+            "no" => Ok(false),
+            _ => bail!("can-i {verb} {resource}: {}", said.text()),
+        }
+    };
+    for (verb, resource, wanted) in ROWS {
+        ensure!(may(verb, resource)? == wanted, "{verb} {resource}: not {wanted}");
+    }
+    for object in helm_rendered_for(
+        &scene,
+        &["--set=rights.hooks=false,rights.unsealKeys=false,takeover=true"],
+    )? {
+        scene.plane.kubectl().apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
+    }
+    ensure!(!may("create", "pods/exec")?, "hooks are off and pods/exec is still allowed");
+    ensure!(!may("patch", "secrets")?, "unseal keys are off and Secrets can still be changed");
+    ensure!(may("delete", "apiservices.apiregistration.k8s.io")?, "takeover cannot clean up");
+    Ok(())
+}
+
+/// The chart's objects about rights, for a release named `rights` in the scene's namespace.
+fn helm_rendered_for(scene: &Scene<'_>, values: &[&str]) -> Result<Vec<Value>> {
+    let output = helm_program()?
+        .args(["template", "rights"])
+        .arg(chart("sealift"))
+        .arg(format!("--namespace={}", scene.namespace))
+        .args(["--show-only=templates/cluster-role.yaml", "--show-only=templates/role.yaml"])
+        .args(values)
+        .output()
+        .context("failed to run helm")?;
+    serde_saphyr::from_multiple(&succeeded(&output)?).context("what helm rendered is no YAML")
+}
+
+/// What deploy/README.md says, typed in its order.
+fn helm(world: &World) -> Result<()> {
+    let scene = Scene::without_operator(world, "deploy-helm")?;
+    let kubeconfig = scene.plane.kubectl().kubeconfig().to_path_buf();
+    let home = tempfile::tempdir()?;
+    let helm = |arguments: &[&str]| -> Result<String> {
+        let mut command = helm_program()?;
+        command.env("HOME", home.path()).arg("--kubeconfig").arg(&kubeconfig);
+        command.arg(format!("--namespace={}", scene.namespace)).args(arguments);
+        succeeded(&command.output().context("failed to run helm")?)
+    };
+    let (crds, sealift) = (chart("sealift-crds"), chart("sealift"));
+    let (crds, sealift) = (crds.to_string_lossy(), sealift.to_string_lossy());
+    // The definitions are there already, applied by kubectl, and the catalogue may be.
+    helm(&["upgrade", "--install", "--take-ownership", "--force-conflicts", "crds", &crds])?;
+    // The pod is not what this is about, and must not run beside the operator of the other rows.
+    let quiet = ["--set=nodeSelector.sealift\\.dev/nowhere=true", "--set=catalog=false"];
+    let install = [["install", "two", &sealift].as_slice(), &quiet].concat();
+    helm(&install)?;
+    let deployment = |namespace: &str| -> Result<Value> {
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/two-sealift");
+        scene.client().get(&path)?.context("there is no Deployment")
+    };
+    let container = "/spec/template/spec/containers/0/args";
+    let before = deployment(&scene.namespace)?.pointer(container).cloned();
+
+    let more = ["upgrade", "two", &sealift, "--set=maxConcurrentSessions=3"];
+    helm(&[more.as_slice(), &quiet].concat())?;
+    let after = deployment(&scene.namespace)?.pointer(container).cloned();
+    ensure!(before != after, "the upgrade changed nothing: {after:?}");
+    let arguments = after.unwrap_or_default();
+    let arguments = arguments.as_array().cloned().unwrap_or_default();
+    ensure!(
+        arguments.iter().any(|argument| argument == "--max-concurrent-sessions=3"),
+        "{arguments:?}"
+    );
+
+    helm(&["uninstall", "two", "--wait"])?;
+    helm(&["uninstall", "crds", "--wait"])?;
+    let left = scene.kubectl(&[
+        "get",
+        "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,clusterroles,clusterrolebindings",
+        "-l",
+        "app.kubernetes.io/instance=two",
+        "-o",
+        "name",
+    ])?;
+    ensure!(left.is_empty(), "left behind: {left}");
+    let crds = scene.kubectl(&["get", "crd", "backupconfigurations.stash.appscode.com", "-o", "name"])?;
+    ensure!(!crds.is_empty(), "uninstalling took the definitions away");
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The guide from its first manifest to a restored Vault, once, on the node; the rows of C, F and
+//! K look at what it left.
+
+use anyhow::{Context, Result};
+use sealift_cluster::Resource;
+use sealift_cluster::images::Image;
+use sealift_cluster::workloads::storage::{self, S3};
+use sealift_cluster::workloads::vault::{self, Vault};
+use sealift_e2e::binaries;
+use sealift_e2e::restic::Restic;
+use serde_json::{Value, json};
+
+use crate::conditions;
+use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene};
+use crate::world::{World, text};
+
+/// The image the operator gives its Jobs.
+pub const IMAGE: &str = "localhost/sealift:tests";
+/// The password of the repository.
+pub const PASSWORD: &str = "correct horse battery staple of the tests";
+/// The guide's RestoreSession.
+pub const RESTORE: &str = "vault-restore-session";
+
+/// What a round left.
+pub struct Round {
+    /// The phases of the session, in order, each once.
+    pub phases: Vec<String>,
+    pub session: Value,
+    pub job: Value,
+    pub repository: Value,
+    pub session_events: Vec<Value>,
+    pub restore: Value,
+    pub restore_phases: Vec<String>,
+    pub restore_events: Vec<Value>,
+    /// The secret in Vault: when it was backed up, changed afterwards, and after the restore.
+    pub canary: [String; 3],
+    /// What restic sees.
+    pub snapshots: Vec<Value>,
+    pub check: Result<(), String>,
+    /// Every log and object that must hold no credential.
+    pub texts: Vec<(String, String)>,
+    pub secrets: Vec<String>,
+}
+
+impl Round {
+    pub fn new(world: &World) -> Result<Self> {
+        let scene = Scene::new(world, "guide")?;
+        let node = world.node()?;
+        node.import(&Image::of(IMAGE, &binaries::sealift()?)?)?;
+        let s3 = storage::start(scene.plane, node, &scene.namespace, "stash-testing")?;
+        let vault = vault::start(scene.plane, node, &scene.namespace, 3)?;
+        vault.enable_kv()?;
+        vault.put("canary", "before the backup")?;
+        let secrets = apply(&scene, &vault, &s3)?;
+        scene.wait_for_phase(BACKUP, "Ready")?;
+
+        let trigger = "cronjob/stash-trigger-demo-backup";
+        scene.kubectl(&["create", "job", "--from", trigger, "m1"])?;
+        let name = new_session(&scene)?;
+        let (session, phases) = follow(&scene, Resource::BACKUP_SESSION, &name)?;
+        let job = scene.object(Resource::JOB, &format!("stash-backup-{name}-0"))?;
+        let repository = scene.wait(
+            "the Repository knows of the backup",
+            Resource::REPOSITORY,
+            REPOSITORY,
+            |repository| repository["status"]["lastBackupTime"].is_string(),
+        )?;
+        let session_events = events(&scene, &name)?;
+
+        let mut canary = [vault.get("canary")?, String::new(), String::new()];
+        vault.put("canary", "after the backup")?;
+        canary[1] = vault.get("canary")?;
+        scene.apply(&scene.restore()?)?;
+        let (restore, restore_phases) = follow(&scene, Resource::RESTORE_SESSION, RESTORE)?;
+        canary[2] = vault.get("canary")?;
+
+        let restic =
+            Restic::new(format!("s3:{}/{}/demo-vault", s3.outside_endpoint, s3.bucket), PASSWORD)?
+                .with_environment(&[
+                    ("AWS_ACCESS_KEY_ID", &s3.access_key),
+                    ("AWS_SECRET_ACCESS_KEY", &s3.secret_key),
+                ]);
+        Ok(Self {
+            phases,
+            session,
+            job,
+            repository,
+            session_events,
+            restore,
+            restore_phases,
+            restore_events: events(&scene, RESTORE)?,
+            canary,
+            snapshots: restic.snapshots()?,
+            check: restic.check().map_err(|error| format!("{error:#}")),
+            texts: texts(world, &scene)?,
+            secrets,
+        })
+    }
+}
+
+/// The guide's objects with a real Vault and a real storage; returns what nobody may see.
+fn apply(scene: &Scene<'_>, vault: &Vault, s3: &S3) -> Result<Vec<String>> {
+    let token = vault.backup_token()?;
+    let mut keys = json!({"k8s.kubevault.com.demo.vault-root-token": vault.keys.root_token});
+    for (share, key) in vault.keys.unseal.iter().enumerate() {
+        keys[format!("k8s.kubevault.com.demo.vault-unseal-key-{share}")] = json!(key);
+    }
+    scene.apply(&scene.secret("vault-backup-token", &json!({ "token": token })))?;
+    scene.apply(&scene.secret("vault-keys", &keys))?;
+    scene.apply(&scene.secret(
+        STORAGE_SECRET,
+        &json!({
+            "RESTIC_PASSWORD": PASSWORD,
+            "AWS_ACCESS_KEY_ID": s3.access_key,
+            "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        }),
+    ))?;
+    let mut repository = scene.repository()?;
+    repository["spec"]["backend"]["s3"]["endpoint"] = json!(s3.endpoint);
+    repository["spec"]["backend"]["s3"]["bucket"] = json!(s3.bucket);
+    scene.apply(&scene.app_binding()?)?;
+    scene.apply(&repository)?;
+    scene.apply(&scene.backup()?)?;
+    let mut secrets = vec![PASSWORD.to_owned(), s3.secret_key.clone(), token];
+    secrets.push(vault.keys.root_token.clone());
+    secrets.extend(vault.keys.unseal.iter().cloned());
+    Ok(secrets)
+}
+
+/// The name of the one session the CronJob's pod makes.
+fn new_session(scene: &Scene<'_>) -> Result<String> {
+    let path = Resource::BACKUP_SESSION.list(&scene.namespace);
+    scene.client().wait("the CronJob's Job makes a session", &path, |sessions| {
+        let first = sessions?.pointer("/items/0/metadata/name")?.as_str()?;
+        Some(first.to_owned())
+    })
+}
+
+/// The object in its last phase, and the phases it went through.
+fn follow(scene: &Scene<'_>, resource: Resource, name: &str) -> Result<(Value, Vec<String>)> {
+    let mut phases: Vec<String> = Vec::new();
+    let path = resource.path(&scene.namespace, name);
+    let object = scene
+        .client()
+        .wait(&format!("{name} ends"), &path, |object| {
+            let object = object?;
+            let phase = conditions::phase(object);
+            if phases.last().map(String::as_str) != Some(phase) {
+                phases.push(phase.to_owned());
+            }
+            matches!(phase, "Succeeded" | "Failed" | "Skipped" | "Invalid").then(|| object.clone())
+        })
+        .with_context(|| logs(scene))?;
+    Ok((object, phases))
+}
+
+/// What the pods of the namespace said, for the message of a failed row.
+fn logs(scene: &Scene<'_>) -> String {
+    let mut said = String::new();
+    for pod in scene.client().names(Resource::POD, &scene.namespace).unwrap_or_default() {
+        let arguments = ["-n", &scene.namespace, "logs", &pod, "--all-containers", "--tail=40"];
+        if let Ok(log) = scene.program().run(&arguments) {
+            said.push_str(&format!("--- {pod}\n{}\n", log.text()));
+        }
+    }
+    said
+}
+
+fn events(scene: &Scene<'_>, name: &str) -> Result<Vec<Value>> {
+    let events = scene.client().list(Resource::EVENT, &scene.namespace)?;
+    Ok(events.into_iter().filter(|event| text(event, "/involvedObject/name") == name).collect())
+}
+
+fn texts(world: &World, scene: &Scene<'_>) -> Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    for resource in [
+        Resource::BACKUP_CONFIGURATION,
+        Resource::BACKUP_SESSION,
+        Resource::RESTORE_SESSION,
+        Resource::REPOSITORY,
+        Resource::JOB,
+        Resource::CONFIG_MAP,
+        Resource::POD,
+        Resource::EVENT,
+    ] {
+        let objects = Value::from(scene.client().list(resource, &scene.namespace)?);
+        texts.push((resource.plural.to_owned(), objects.to_string()));
+    }
+    for pod in scene.client().names(Resource::POD, &scene.namespace)? {
+        if pod.starts_with("stash-") {
+            let said = scene.kubectl(&["logs", &pod, "--all-containers"])?;
+            texts.push((format!("the log of {pod}"), said));
+        }
+    }
+    texts.push(("the log of the operator".to_owned(), world.operator()?.log_tail()));
+    Ok(texts)
+}
