@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -31,7 +32,7 @@ pub struct ControlPlane {
     // Ended in this order: who talks before who listens.
     proxy: Process,
     controller_manager: Process,
-    api_server: Option<Process>,
+    api_server: Mutex<Process>,
     _etcd: Process,
     client: Client,
     kubectl: Kubectl,
@@ -79,7 +80,7 @@ impl ControlPlane {
         let mut plane = Self {
             proxy,
             controller_manager,
-            api_server: Some(api_server),
+            api_server: Mutex::new(api_server),
             _etcd: etcd,
             client,
             kubectl,
@@ -121,15 +122,11 @@ impl ControlPlane {
     }
 
     /// Ends the API server as a crash would, and starts it again on its port.
-    pub fn restart_api_server(&mut self) -> Result<()> {
-        if let Some(mut server) = self.api_server.take() {
-            server.kill()?;
-        }
-        let mut server = self.files.api_server()?;
-        let kubectl = &self.kubectl;
-        server.wait_until_ready(|| kubectl.raw("/readyz").is_ok())?;
-        self.api_server = Some(server);
-        Ok(())
+    pub fn restart_api_server(&self) -> Result<()> {
+        let mut server = self.api_server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.kill()?;
+        *server = self.files.api_server()?;
+        server.wait_until_ready(|| self.kubectl.raw("/readyz").is_ok())
     }
 
     /// Namespaces get a default ServiceAccount only once the controllers run, and pods are refused before.

@@ -9,11 +9,13 @@ mod kubelet;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sealift_e2e::binaries;
 use sealift_e2e::process::Process;
+use serde_json::Value;
 
 use crate::control_plane::ControlPlane;
 use crate::images::Image;
@@ -38,7 +40,7 @@ const NETWORK_PLUGINS: &str = "/usr/lib/cni";
 pub struct Node {
     // Ended in this order.
     _proxy: Process,
-    kubelet: Option<Process>,
+    kubelet: Mutex<Process>,
     _scheduler: Process,
     containerd: Containerd,
     folder: PathBuf,
@@ -82,17 +84,17 @@ impl Node {
         let pause = Image::of(containerd::PAUSE, &binaries::server("pause", "pause")?)?;
         containerd.import(&pause.write(&folder)?)?;
         let scheduler = scheduler(plane, &folder)?;
-        let kubelet = kubelet::start(plane, &folder)?;
+        let mut kubelet = kubelet::start(plane, &folder)?;
         let proxy = kubelet::start_proxy(plane, &folder)?;
+        wait_until_ready(&mut kubelet, plane)?;
         let mut node = Self {
             _proxy: proxy,
-            kubelet: Some(kubelet),
+            kubelet: Mutex::new(kubelet),
             _scheduler: scheduler,
             containerd,
             folder,
             start: Duration::ZERO,
         };
-        node.wait_until_ready(plane)?;
         let image = Image::of(dns::IMAGE, &binaries::server("coredns", "coredns")?)?;
         node.import(&image)?;
         dns::start(plane)?;
@@ -121,36 +123,32 @@ impl Node {
     }
 
     /// Kills the kubelet, as if the machine had lost its network. Pods go on.
-    pub fn stop_kubelet(&mut self) -> Result<()> {
-        match self.kubelet.take() {
-            Some(mut kubelet) => kubelet.kill(),
-            None => Ok(()),
-        }
+    pub fn stop_kubelet(&self) -> Result<()> {
+        self.kubelet.lock().unwrap_or_else(PoisonError::into_inner).kill()
     }
 
-    /// Starts the kubelet again.
-    pub fn start_kubelet(&mut self, plane: &ControlPlane) -> Result<()> {
-        self.stop_kubelet()?;
-        self.kubelet = Some(kubelet::start(plane, &self.folder)?);
-        Ok(())
+    /// Starts the kubelet again, whether or not it runs.
+    pub fn restart_kubelet(&self, plane: &ControlPlane) -> Result<()> {
+        let mut kubelet = self.kubelet.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that was stopped is gone already.
+        drop(kubelet.kill());
+        *kubelet = kubelet::start(plane, &self.folder)?;
+        wait_until_ready(&mut kubelet, plane)
     }
+}
 
-    fn wait_until_ready(&mut self, plane: &ControlPlane) -> Result<()> {
-        let client = plane.client();
-        let path = format!("/api/v1/nodes/{NAME}");
-        let kubelet = self.kubelet.as_mut().context("the kubelet does not run")?;
-        kubelet.wait_until_ready(|| {
-            client.get(&path).ok().flatten().is_some_and(|node| {
-                node.pointer("/status/conditions").and_then(|all| all.as_array()).is_some_and(
-                    |all| {
-                        all.iter().any(|condition| {
-                            condition["type"] == "Ready" && condition["status"] == "True"
-                        })
-                    },
-                )
+fn wait_until_ready(kubelet: &mut Process, plane: &ControlPlane) -> Result<()> {
+    let client = plane.client();
+    let path = format!("/api/v1/nodes/{NAME}");
+    kubelet.wait_until_ready(|| {
+        client.get(&path).ok().flatten().is_some_and(|node| {
+            let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
+            conditions.is_some_and(|all| {
+                all.iter()
+                    .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
             })
         })
-    }
+    })
 }
 
 fn scheduler(plane: &ControlPlane, folder: &Path) -> Result<Process> {

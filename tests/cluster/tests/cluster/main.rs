@@ -16,11 +16,14 @@
 mod api_surface;
 mod conditions;
 mod deletion;
+mod faults;
+mod pod_faults;
 mod pods;
 mod readiness;
 mod round;
 mod scene;
 mod sessions;
+mod stage;
 mod tasks;
 mod triggers;
 mod world;
@@ -61,6 +64,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         tasks::tests(world),
         sessions::tests(world),
         deletion::tests(world),
+        faults::tests(world),
     ]
     .into_iter()
     .flatten()
@@ -68,6 +72,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     // What runs pods takes minutes.
     if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
         trials.extend(pods::tests(world));
+        trials.extend(pod_faults::tests(world));
     }
     trials
 }

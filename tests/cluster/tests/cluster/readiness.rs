@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, STORAGE_SECRET, Scene, VAULT};
-use crate::world::{World, text, trial};
+use crate::world::{World, text, trial, trial_alone};
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -17,7 +17,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "B02: every condition is True with the original's reason", conditions_hold),
         trial(world, "B03: observedGeneration follows every edit", observed_generation),
         trial(world, "B04: the original's finalizers are set", finalizers),
-        trial(
+        trial_alone(
             world,
             "B12: the Repository's references name the BackupConfiguration once",
             references,

@@ -1,23 +1,16 @@
 //! The guide from its first manifest to a restored Vault, once, on the node; the rows of C, F and
 //! K look at what it left.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sealift_cluster::Resource;
-use sealift_cluster::images::Image;
-use sealift_cluster::workloads::storage::{self, S3};
-use sealift_cluster::workloads::vault::{self, Vault};
-use sealift_e2e::binaries;
+use sealift_cluster::workloads::{storage, vault};
 use sealift_e2e::restic::Restic;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::conditions;
-use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene};
+use crate::scene::{BACKUP, REPOSITORY, Scene};
+use crate::stage::{self, PASSWORD};
 use crate::world::{World, text};
 
-/// The image the operator gives its Jobs.
-pub const IMAGE: &str = "localhost/sealift:tests";
-/// The password of the repository.
-pub const PASSWORD: &str = "correct horse battery staple of the tests";
 /// The guide's RestoreSession.
 pub const RESTORE: &str = "vault-restore-session";
 
@@ -46,18 +39,19 @@ impl Round {
     pub fn new(world: &World) -> Result<Self> {
         let scene = Scene::new(world, "guide")?;
         let node = world.node()?;
-        node.import(&Image::of(IMAGE, &binaries::sealift()?)?)?;
+        world.image()?;
         let s3 = storage::start(scene.plane, node, &scene.namespace, "stash-testing")?;
         let vault = vault::start(scene.plane, node, &scene.namespace, 3)?;
         vault.enable_kv()?;
         vault.put("canary", "before the backup")?;
-        let secrets = apply(&scene, &vault, &s3)?;
+        let secrets = stage::apply(&scene, &vault, &s3, &scene.app_binding()?)?;
+        scene.apply(&scene.backup()?)?;
         scene.wait_for_phase(BACKUP, "Ready")?;
 
         let trigger = "cronjob/stash-trigger-demo-backup";
         scene.kubectl(&["create", "job", "--from", trigger, "m1"])?;
         let name = new_session(&scene)?;
-        let (session, phases) = follow(&scene, Resource::BACKUP_SESSION, &name)?;
+        let (session, phases) = stage::follow(&scene, Resource::BACKUP_SESSION, &name)?;
         let job = scene.object(Resource::JOB, &format!("stash-backup-{name}-0"))?;
         let repository = scene.wait(
             "the Repository knows of the backup",
@@ -71,7 +65,7 @@ impl Round {
         vault.put("canary", "after the backup")?;
         canary[1] = vault.get("canary")?;
         scene.apply(&scene.restore()?)?;
-        let (restore, restore_phases) = follow(&scene, Resource::RESTORE_SESSION, RESTORE)?;
+        let (restore, restore_phases) = stage::follow(&scene, Resource::RESTORE_SESSION, RESTORE)?;
         canary[2] = vault.get("canary")?;
 
         let restic =
@@ -98,35 +92,6 @@ impl Round {
     }
 }
 
-/// The guide's objects with a real Vault and a real storage; returns what nobody may see.
-fn apply(scene: &Scene<'_>, vault: &Vault, s3: &S3) -> Result<Vec<String>> {
-    let token = vault.backup_token()?;
-    let mut keys = json!({"k8s.kubevault.com.demo.vault-root-token": vault.keys.root_token});
-    for (share, key) in vault.keys.unseal.iter().enumerate() {
-        keys[format!("k8s.kubevault.com.demo.vault-unseal-key-{share}")] = json!(key);
-    }
-    scene.apply(&scene.secret("vault-backup-token", &json!({ "token": token })))?;
-    scene.apply(&scene.secret("vault-keys", &keys))?;
-    scene.apply(&scene.secret(
-        STORAGE_SECRET,
-        &json!({
-            "RESTIC_PASSWORD": PASSWORD,
-            "AWS_ACCESS_KEY_ID": s3.access_key,
-            "AWS_SECRET_ACCESS_KEY": s3.secret_key,
-        }),
-    ))?;
-    let mut repository = scene.repository()?;
-    repository["spec"]["backend"]["s3"]["endpoint"] = json!(s3.endpoint);
-    repository["spec"]["backend"]["s3"]["bucket"] = json!(s3.bucket);
-    scene.apply(&scene.app_binding()?)?;
-    scene.apply(&repository)?;
-    scene.apply(&scene.backup()?)?;
-    let mut secrets = vec![PASSWORD.to_owned(), s3.secret_key.clone(), token];
-    secrets.push(vault.keys.root_token.clone());
-    secrets.extend(vault.keys.unseal.iter().cloned());
-    Ok(secrets)
-}
-
 /// The name of the one session the CronJob's pod makes.
 fn new_session(scene: &Scene<'_>) -> Result<String> {
     let path = Resource::BACKUP_SESSION.list(&scene.namespace);
@@ -134,36 +99,6 @@ fn new_session(scene: &Scene<'_>) -> Result<String> {
         let first = sessions?.pointer("/items/0/metadata/name")?.as_str()?;
         Some(first.to_owned())
     })
-}
-
-/// The object in its last phase, and the phases it went through.
-fn follow(scene: &Scene<'_>, resource: Resource, name: &str) -> Result<(Value, Vec<String>)> {
-    let mut phases: Vec<String> = Vec::new();
-    let path = resource.path(&scene.namespace, name);
-    let object = scene
-        .client()
-        .wait(&format!("{name} ends"), &path, |object| {
-            let object = object?;
-            let phase = conditions::phase(object);
-            if phases.last().map(String::as_str) != Some(phase) {
-                phases.push(phase.to_owned());
-            }
-            matches!(phase, "Succeeded" | "Failed" | "Skipped" | "Invalid").then(|| object.clone())
-        })
-        .with_context(|| logs(scene))?;
-    Ok((object, phases))
-}
-
-/// What the pods of the namespace said, for the message of a failed row.
-fn logs(scene: &Scene<'_>) -> String {
-    let mut said = String::new();
-    for pod in scene.client().names(Resource::POD, &scene.namespace).unwrap_or_default() {
-        let arguments = ["-n", &scene.namespace, "logs", &pod, "--all-containers", "--tail=40"];
-        if let Ok(log) = scene.program().run(&arguments) {
-            said.push_str(&format!("--- {pod}\n{}\n", log.text()));
-        }
-    }
-    said
 }
 
 fn events(scene: &Scene<'_>, name: &str) -> Result<Vec<Value>> {

@@ -1,10 +1,11 @@
 //! What all rows share: the control plane with our CRDs, the operator, and the node.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use anyhow::{Result, anyhow};
 use libtest_mimic::{Failed, Trial};
 use sealift_cluster::ControlPlane;
+use sealift_cluster::images::Image;
 use sealift_cluster::namespaces::{NODE_ADDRESS, Place};
 use sealift_cluster::node::Node;
 use sealift_cluster::operator::Operator;
@@ -12,17 +13,22 @@ use sealift_e2e::binaries;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::round::{self, Round};
+use crate::round::Round;
+use crate::stage::{self, Backing};
 
 /// Started when the first row asks for them.
 pub struct World {
     // Dropped in this order.
     operator: OnceLock<Result<Mutex<Operator>, String>>,
     round: OnceLock<Result<Round, String>>,
+    backing: OnceLock<Result<Backing, String>>,
+    image: OnceLock<Result<(), String>>,
     node: OnceLock<Result<Node, String>>,
     crds: OnceLock<Result<(), String>>,
     cluster: OnceLock<Result<Cluster, String>>,
     place: Place,
+    /// Held for writing by rows that break what all others stand on.
+    alone: RwLock<()>,
 }
 
 struct Cluster {
@@ -35,10 +41,13 @@ impl World {
         Self {
             operator: OnceLock::new(),
             round: OnceLock::new(),
+            backing: OnceLock::new(),
+            image: OnceLock::new(),
             node: OnceLock::new(),
             crds: OnceLock::new(),
             cluster: OnceLock::new(),
             place,
+            alone: RwLock::new(()),
         }
     }
 
@@ -68,6 +77,17 @@ impl World {
     pub fn node(&self) -> Result<&Node> {
         let start = || Node::start(self.bare_plane()?, &self.place);
         shared(self.node.get_or_init(|| said(start())))
+    }
+
+    /// The built `sealift` as an image on the node.
+    pub fn image(&self) -> Result<()> {
+        let import = || self.node()?.import(&Image::of(stage::IMAGE, &binaries::sealift()?)?);
+        shared(self.image.get_or_init(|| said(import()))).copied()
+    }
+
+    /// The Vault and the storage rows share.
+    pub fn backing(&self) -> Result<&Backing> {
+        shared(self.backing.get_or_init(|| said(Backing::new(self))))
     }
 
     /// The guide, played once.
@@ -106,7 +126,7 @@ impl World {
         Ok(Mutex::new(Operator::start(
             &folder,
             &kubeconfig,
-            &[&format!("--image={}", round::IMAGE)],
+            &[&format!("--image={}", stage::IMAGE)],
         )?))
     }
 }
@@ -127,7 +147,23 @@ pub fn trial(
     test: impl FnOnce(&World) -> Result<()> + Send + 'static,
 ) -> Trial {
     let world = Arc::clone(world);
-    Trial::test(name, move || test(&world).map_err(|error| Failed::from(format!("{error:#}"))))
+    Trial::test(name, move || {
+        let _beside_others = world.alone.read().unwrap_or_else(PoisonError::into_inner);
+        test(&world).map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
+/// A row that no other may run beside, since it takes away what all of them use.
+pub fn trial_alone(
+    world: &Arc<World>,
+    name: impl Into<String>,
+    test: impl FnOnce(&World) -> Result<()> + Send + 'static,
+) -> Trial {
+    let world = Arc::clone(world);
+    Trial::test(name, move || {
+        let _alone = world.alone.write().unwrap_or_else(PoisonError::into_inner);
+        test(&world).map_err(|error| Failed::from(format!("{error:#}")))
+    })
 }
 
 /// The text at a pointer; empty if there is none.
