@@ -9,35 +9,14 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/observer-function@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    observer,
+    "package tests:guest; world guest { include sealift:function/observer-function@0.1.0; }"
+);
 
-use bindings::exports::sealift::function::observer::Guest;
-use bindings::sealift::function::errors::Error;
-use bindings::sealift::function::{outcomes, parameters, progress};
+use bindings::sealift::function::{outcomes, progress};
 
-struct Observer;
-bindings::export!(Observer with_types_in bindings);
-
-impl Guest for Observer {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
         if parameters::text("mode")?.as_deref() == Some("panics") {
             panic!("observer boom");

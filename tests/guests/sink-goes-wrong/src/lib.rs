@@ -11,49 +11,16 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/sink-function@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    sink,
+    "package tests:guest; world guest { include sealift:function/sink-function@0.1.0; }"
+);
 
 use std::io::Read;
 
-use bindings::exports::sealift::function::sink::Guest;
 use bindings::sealift::function::artifacts::as_stdin;
-use bindings::sealift::function::errors::Error;
 use bindings::sealift::function::upstream::{Artifact, receive};
-use bindings::sealift::function::{parameters, progress, session};
-
-struct Sink;
-bindings::export!(Sink with_types_in bindings);
-
-fn text(name: &str) -> String {
-    parameters::text(name).ok().flatten().unwrap_or_default()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    parameters::integer(name)
-        .ok()
-        .flatten()
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(otherwise)
-}
+use bindings::sealift::function::{progress, session};
 
 #[derive(Default)]
 struct Taken {
@@ -96,7 +63,7 @@ fn sleep() {
     std::thread::sleep(std::time::Duration::from_secs(86_400));
 }
 
-impl Guest for Sink {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
         let mode = text("mode");
         let chunk = u32::try_from(number("chunk", 64 << 10)).unwrap_or(u32::MAX);
@@ -139,6 +106,11 @@ impl Guest for Sink {
                         sleep();
                     }
                     result?;
+                }
+                "warns-when-cancelled" => {
+                    if let Err(Error::Cancelled(_)) = read(&mut taken, &artifact, chunk) {
+                        return Err(Error::DataLossRisk("half of it may be there".to_owned()));
+                    }
                 }
                 "discards" => {
                     taken.bytes += artifact.body.discard()?;

@@ -9,39 +9,17 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/sink-function@0.1.0; include sealift:function/with-repository-writer@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    sink,
+    "package tests:guest; world guest { include sealift:function/sink-function@0.1.0; include sealift:function/with-repository-writer@0.1.0; }"
+);
 
-use bindings::exports::sealift::function::sink::Guest;
-use bindings::sealift::function::errors::Error;
-use bindings::sealift::function::parameters;
 use bindings::sealift::function::repository_writer::begin;
 use bindings::sealift::function::upstream::receive;
 
-struct Sink;
-bindings::export!(Sink with_types_in bindings);
-
-impl Guest for Sink {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
-        let mode = parameters::text("mode")?.unwrap_or_default();
+        let mode = text("mode");
         let snapshot = begin()?;
         match mode.as_str() {
             "takes-the-hosts-tag" => snapshot.add_tag("sealift.target=mine")?,

@@ -9,32 +9,13 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-http@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    source,
+    "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-http@0.1.0; }"
+);
 
-use bindings::exports::sealift::function::source::Guest;
 use bindings::sealift::function::artifacts::Header;
 use bindings::sealift::function::downstream::send;
-use bindings::sealift::function::errors::Error;
-use bindings::sealift::function::parameters;
 use bindings::sealift::function::progress::{Level, log, phase, statistic};
 use bindings::sealift::function::wasi_streams::{error_of, from_stream};
 use bindings::wasi::http::outgoing_handler::handle;
@@ -42,21 +23,6 @@ use bindings::wasi::http::types::{
     Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
 };
 use bindings::wasi::io::streams::StreamError;
-
-struct Source;
-bindings::export!(Source with_types_in bindings);
-
-fn text(name: &str) -> String {
-    parameters::text(name).ok().flatten().unwrap_or_default()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    parameters::integer(name)
-        .ok()
-        .flatten()
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(otherwise)
-}
 
 fn external(what: impl std::fmt::Debug) -> Error {
     Error::ExternalFailed(format!("{what:?}"))
@@ -140,7 +106,7 @@ fn repeat(said: &str) -> Result<(), Error> {
     outgoing.finish().map(drop)
 }
 
-impl Guest for Source {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
         let mode = text("mode");
         let mut answers = Vec::new();

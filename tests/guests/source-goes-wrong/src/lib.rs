@@ -11,49 +11,17 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    source,
+    "package tests:guest; world guest { include sealift:function/source-function@0.1.0; }"
+);
 
 use std::io::Write;
 
-use bindings::exports::sealift::function::source::Guest;
 use bindings::sealift::function::artifacts::Header;
 use bindings::sealift::function::downstream::{Outgoing, send};
-use bindings::sealift::function::errors::{Error, FieldError, OtherError, RetryError};
-use bindings::sealift::function::{parameters, progress, session};
-
-struct Source;
-bindings::export!(Source with_types_in bindings);
-
-fn text(name: &str) -> String {
-    parameters::text(name).ok().flatten().unwrap_or_default()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    parameters::integer(name)
-        .ok()
-        .flatten()
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(otherwise)
-}
+use bindings::sealift::function::errors::{FieldError, OtherError, RetryError};
+use bindings::sealift::function::{progress, session};
 
 fn header(name: &str, size: Option<u64>) -> Header {
     Header {
@@ -77,7 +45,7 @@ fn fill(outgoing: &Outgoing, size: u64, chunk: u64) -> Result<(), Error> {
     Ok(())
 }
 
-impl Guest for Source {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
         let (size, chunk, count) = (number("size", 1000), number("chunk", 256), number("count", 1));
         match text("mode").as_str() {

@@ -9,37 +9,16 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-repository-reader@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    source,
+    "package tests:guest; world guest { include sealift:function/source-function@0.1.0; include sealift:function/with-repository-reader@0.1.0; }"
+);
 
-use bindings::exports::sealift::function::source::Guest;
 use bindings::sealift::function::artifacts::Header;
 use bindings::sealift::function::downstream::send;
-use bindings::sealift::function::errors::Error;
-use bindings::sealift::function::{parameters, repository_reader};
+use bindings::sealift::function::repository_reader;
 
-struct Source;
-bindings::export!(Source with_types_in bindings);
-
-impl Guest for Source {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
         let snapshot = match parameters::text("mode")?.as_deref() {
             Some("lists-all") => {
@@ -49,7 +28,7 @@ impl Guest for Source {
             _ => repository_reader::selected()?,
         };
         let mut kept = Vec::new();
-        let mode = parameters::text("mode")?.unwrap_or_default();
+        let mode = text("mode");
         if mode == "hoards" || mode == "reads-and-keeps" {
             for entry in snapshot.entries("", None, 1)? {
                 for _ in 0..100 {

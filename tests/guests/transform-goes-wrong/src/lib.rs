@@ -9,40 +9,18 @@
     reason = "the macro of the exports makes unsafe functions; going wrong is what a guest is for"
 )]
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "generated"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "package tests:guest; world guest { include sealift:function/transform-function@0.1.0; }",
-        path: "../../../wit/0.1.0",
-        world: "tests:guest/guest",
-        generate_all,
-    });
-}
+guest_contract::guest!(
+    transform,
+    "package tests:guest; world guest { include sealift:function/transform-function@0.1.0; }"
+);
 
-use bindings::exports::sealift::function::transform::Guest;
 use bindings::sealift::function::artifacts::as_stdin;
 use bindings::sealift::function::downstream::send;
-use bindings::sealift::function::errors::Error;
-use bindings::sealift::function::parameters;
 use bindings::sealift::function::upstream::receive;
 
-struct Transform;
-bindings::export!(Transform with_types_in bindings);
-
-impl Guest for Transform {
+impl Guest for Function {
     fn run() -> Result<(), Error> {
-        let mode = parameters::text("mode")?.unwrap_or_default();
+        let mode = text("mode");
         while let Some(artifact) = receive()? {
             let outgoing = send(&artifact.header)?;
             match mode.as_str() {
