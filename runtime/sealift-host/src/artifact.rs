@@ -146,7 +146,7 @@ impl ArtifactWriter {
 
     /// Ends it, after everything that was promised of it holds.
     pub(crate) async fn finish(self, stage: &str) -> Result<ArtifactRecord, FunctionError> {
-        let Self { edge, header, written, passing, late, digest, sealed: _ } = self;
+        let Self { edge, header, written, passing, late, digest, sealed } = self;
         if let Some(size) = header.size.filter(|size| written != *size) {
             return Err(FunctionError::DataLossRisk(format!(
                 "artifact {} was declared with {size} bytes and got {written}",
@@ -158,8 +158,14 @@ impl ArtifactWriter {
             Some((hasher, expected)) => {
                 let found = hex::encode(hasher.finalize());
                 if found != expected {
+                    // The digest of a key would let others try keys without asking Vault.
+                    let which = if sealed {
+                        "another sha256".to_owned()
+                    } else {
+                        format!("sha256 {found}")
+                    };
                     return Err(FunctionError::DataLossRisk(format!(
-                        "artifact {} has sha256 {found} and {expected} was expected",
+                        "artifact {} has {which} and {expected} was expected",
                         header.name
                     )));
                 }

@@ -119,6 +119,7 @@ async fn a_digest_that_was_promised_is_checked() {
     let outcome = run(vec![source, sink()], plain()).await;
     let failure = outcome.failure.unwrap();
     assert!(matches!(failure.error, FunctionError::DataLossRisk(_)), "{failure}");
+    assert!(failure.to_string().contains(&right), "nothing in it is sealed: {failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

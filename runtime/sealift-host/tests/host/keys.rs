@@ -169,3 +169,16 @@ async fn no_value_is_told_to_anybody() {
     let all = format!("{outcome:?} {lines:?}");
     assert!(!all.contains("hvs.secret") && !all.contains("abcd"), "{all}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_guess_does_not_tell_the_digest_of_a_sealed_key() {
+    use sha2::Digest as _;
+    let digest = hex::encode(sha2::Sha256::digest(b"\"hvs.secret\""));
+    // Who may read a key has other ways to see it; what it forwards stays sealed.
+    for grant in [KeyGrant::Copy, KeyGrant::Read] {
+        let (outcome, _, _, lines) = chain("guesses", grant).await;
+        let text = format!("{:?} {:?} {lines:?}", outcome.failure, outcome.stages);
+        assert!(text.contains("artifact root-token has another sha256 and 000"), "{text}");
+        assert!(!text.contains(&digest), "{text}");
+    }
+}

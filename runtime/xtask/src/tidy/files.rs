@@ -14,13 +14,6 @@ const TEST_LIMIT: usize = 800;
 /// Lines of a page.
 const PAGE_LIMIT: usize = 300;
 
-/// Files that may be longer, each with its reason and its own limit.
-const LONGER: &[(&str, usize, &str)] = &[(
-    "wit/0.1.0/function.wit",
-    2000,
-    "the contract is one document, and most of it is documentation",
-)];
-
 /// Paths whose text is not ours.
 const NOT_OURS: &[&str] =
     &["wit/0.1.0/deps/", "tests/data/", "Cargo.lock", "LICENSE", "tests/servers/"];
@@ -76,18 +69,14 @@ fn file_findings(path: &str, text: &str) -> Vec<String> {
     let rust = path.ends_with(".rs");
     let page = path.ends_with(".md");
     let lines = text.lines().count();
-    let longer = LONGER.iter().find(|(file, _, _)| *file == path);
-    let (counted, limit) = match longer {
-        Some((_, limit, _)) => (lines, *limit),
-        None if page => (lines, PAGE_LIMIT),
-        None if rust && is_test(path) => (lines, TEST_LIMIT),
-        None if rust => (code_lines(text), CODE_LIMIT),
-        None => (0, usize::MAX),
+    let (counted, limit) = match () {
+        () if page => (lines, PAGE_LIMIT),
+        () if rust && is_test(path) => (lines, TEST_LIMIT),
+        () if rust => (code_lines(text), CODE_LIMIT),
+        () => (0, usize::MAX),
     };
     if counted > limit {
-        findings.push(format!(
-            "{path}: {counted} lines; at most {limit}, or an entry with a reason in tidy/files.rs"
-        ));
+        findings.push(format!("{path}: {counted} lines; at most {limit}"));
     }
     // The tests of one module are about that module; a program of tests says what it is about.
     if rust && !path.ends_with("/tests.rs") && !text.trim_start().starts_with("//!") {
@@ -131,9 +120,7 @@ mod tests {
         let long = format!("//! Words.\n{}", "// line\n".repeat(CODE_LIMIT));
         assert_eq!(
             file_findings("runtime/a/src/b.rs", &long),
-            [
-                "runtime/a/src/b.rs: 501 lines; at most 500, or an entry with a reason in tidy/files.rs"
-            ]
+            ["runtime/a/src/b.rs: 501 lines; at most 500"]
         );
         let tests = format!(
             "//! Words.\n#[cfg(test)]\nmod tests {{\n{}}}\n",
