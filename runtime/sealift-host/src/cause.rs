@@ -25,6 +25,7 @@ pub(crate) struct FirstCause {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop {
     cause: Arc<OnceLock<FirstCause>>,
+    completed: Arc<OnceLock<FirstCause>>,
     signal: CancellationToken,
 }
 
@@ -36,9 +37,16 @@ impl Stop {
         first
     }
 
+    /// The same cause with what only its end showed: for the stage that recorded it while it was
+    /// still running.
+    pub(crate) fn complete(&self, cause: FirstCause) {
+        // Once: a stage has one end.
+        let _ = self.completed.set(cause);
+    }
+
     /// The cause, once there is one.
     pub(crate) fn cause(&self) -> Option<&FirstCause> {
-        self.cause.get()
+        self.completed.get().or_else(|| self.cause.get())
     }
 
     /// Whether the chain is being stopped.

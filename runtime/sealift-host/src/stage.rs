@@ -13,10 +13,12 @@
 //! - No text of a Function repeats a credential the host attached for its chain (`secrets`).
 //!
 //! # Caveats
-//! A killed Function gets no chance to clean up; a cancelled one has [`GRACE`].
+//! A killed Function gets no chance to clean up; a cancelled one has [`GRACE`], and so has one
+//! whose time is up.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sealift_bindings::v0_1_0::errors;
@@ -139,7 +141,6 @@ pub(crate) fn check(host: &Host, stage: &Stage, ports: &Ports) -> Result<Checked
 /// How the call ended.
 enum Ended {
     Returned(Result<Result<(), errors::Error>, wasmtime::Error>),
-    OutOfTime,
     Killed,
 }
 
@@ -169,12 +170,23 @@ pub(crate) async fn run(
     let component = stage.function.component();
     let export = stage.function.export();
     let mut call = Metered::new(call(&mut store, &linker, component, export), cpu.clone());
+    // Whether it was this stage's time that stopped the chain.
+    let late = AtomicBool::new(false);
+    let time = async {
+        tokio::time::sleep(Duration::from_secs(stage.limits.wall_seconds)).await;
+        let (name, error) = (stage.name.clone(), out_of_time(&stage.limits));
+        let cause = FirstCause { stage: Some(name), artifact: None, error };
+        // Not the first: it is being stopped already, and keeps the grace it has.
+        late.store(stop.because(cause), Ordering::Relaxed);
+        std::future::pending::<()>().await;
+    };
     let ended = tokio::select! {
         biased;
         result = &mut call => Ended::Returned(result),
-        () = tokio::time::sleep(Duration::from_secs(stage.limits.wall_seconds)) => Ended::OutOfTime,
         () = async { stop.wait().await; tokio::time::sleep(GRACE).await } => Ended::Killed,
+        () = time => Ended::Killed,
     };
+    let late = late.into_inner();
     if !matches!(ended, Ended::Returned(_)) {
         // Before the call, and all it holds, is dropped.
         drop(life);
@@ -183,13 +195,17 @@ pub(crate) async fn run(
 
     let stderr = log.tail();
     let result = match ended {
+        Ended::Returned(Ok(Err(error))) if late => {
+            let said = FunctionError::from(secrets.error(error)).to_string();
+            Err((None, last_words(out_of_time(&stage.limits), &said)))
+        }
+        _ if late => Err((None, out_of_time(&stage.limits))),
         Ended::Returned(Ok(Ok(()))) => settle(store.data_mut()).await,
         Ended::Returned(Ok(Err(error))) => Err((None, FunctionError::from(secrets.error(error)))),
         Ended::Returned(Err(error)) => {
             let error = trap::explain(&error, &stderr);
             Err((None, store.data().hint.iter().fold(error, |error, hint| error.with_note(hint))))
         }
-        Ended::OutOfTime => Err((None, out_of_time(&stage.limits))),
         Ended::Killed => Err((None, stop.error())),
     };
     let state = store.data();
@@ -198,7 +214,7 @@ pub(crate) async fn run(
         Err((artifact, error)) => {
             let artifact = artifact.or_else(|| at(state)).map(|name| secrets.clean(&name, 256));
             let error = annotate(error, network.as_deref()).redacted(&secrets);
-            let (status, error) = fail(&stop, &stage, artifact, error);
+            let (status, error) = fail(&stop, &stage, artifact, error, late);
             (status, Some(error))
         }
     };
@@ -357,6 +373,11 @@ fn out_of_time(limits: &Limits) -> FunctionError {
     }
 }
 
+/// What a Function still had to say in its grace, unless it only repeats what it was told.
+fn last_words(error: FunctionError, said: &str) -> FunctionError {
+    if said.contains(&error.to_string()) { error } else { error.with_note(said) }
+}
+
 /// Adds what the network knows and the Function could not see.
 fn annotate(error: FunctionError, network: Option<&Network>) -> FunctionError {
     let Some((Some(note), retryable)) = network.map(Network::notes) else {
@@ -376,14 +397,23 @@ fn annotate(error: FunctionError, network: Option<&Network>) -> FunctionError {
     }
 }
 
-/// Records the cause; a stage that fails after another was only dragged along.
+/// Records the cause; a stage that fails after another was only dragged along. `late`: the stage
+/// recorded it before, when its time was up.
 fn fail(
     stop: &Stop,
     stage: &Stage,
     artifact: Option<String>,
     error: FunctionError,
+    late: bool,
 ) -> (Status, FunctionError) {
     let cause = FirstCause { stage: Some(stage.name.clone()), artifact, error: error.clone() };
-    let status = if stop.because(cause) { Status::Failed } else { Status::Cancelled };
+    let status = if late {
+        stop.complete(cause);
+        Status::Failed
+    } else if stop.because(cause) {
+        Status::Failed
+    } else {
+        Status::Cancelled
+    };
     (status, error)
 }

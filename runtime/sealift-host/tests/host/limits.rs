@@ -60,6 +60,33 @@ async fn a_sleep_ends_with_its_wall_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_out_of_time_is_told_and_stays_the_cause() {
+    let (ports, recorder) = recorded();
+    let source = stage("source-goes-wrong", "sends-and-sleeps", &[("size", "10")]);
+    let mut sink = stage("sink-goes-wrong", "tells-cancellation", &[]);
+    sink.limits.wall_seconds = 1;
+    let outcome = run(vec![source, sink], ports).await;
+    let failure = outcome.failure.clone().unwrap();
+    assert_eq!((which(&outcome), failure.stage.as_str()), (LimitKind::WallTime, "sink-0"));
+    assert_eq!(failure.artifact.as_deref(), Some("artifact"));
+    assert!(!failure.to_string().contains("cancelled"), "it only repeats itself: {failure}");
+    assert_eq!(outcome.stages[1].status, Status::Failed);
+    assert_eq!(outcome.stages[0].status, Status::Cancelled);
+    let told = recorder.lines().into_iter().find(|line| line.contains("told: ")).unwrap();
+    assert!(told.contains("limits.wallTime") && told.ends_with(", true"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_in_the_grace_is_kept() {
+    let source = stage("source-goes-wrong", "sends-and-sleeps", &[("size", "10")]);
+    let mut sink = stage("sink-goes-wrong", "warns-when-cancelled", &[]);
+    sink.limits.wall_seconds = 1;
+    let failure = run(vec![source, sink], plain()).await.failure.unwrap().to_string();
+    assert!(failure.contains("limits.wallTime"), "{failure}");
+    assert!(failure.contains("half of it may be there"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_session_ends_with_its_deadline_and_when_it_is_cancelled() {
     for deadline in [Some(Duration::from_millis(200)), None] {
         let cancel = CancellationToken::new();
