@@ -16,4 +16,5 @@ pub mod sealift;
 pub mod secrets;
 pub mod supply;
 pub mod vault;
+pub mod vault_cluster;
 pub mod wait;

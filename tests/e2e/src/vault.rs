@@ -1,4 +1,4 @@
-//! A real Vault with raft storage: one node on loopback.
+//! A real Vault with raft storage: one node on loopback, alone or of a cluster (`vault_cluster`).
 //!
 //! It is driven through its HTTP API, as an operator of a Vault would; the snapshot endpoints
 //! are here for the tests' own comparisons, never as a replacement of Sealift's.
@@ -49,6 +49,11 @@ pub struct Vault {
 impl Vault {
     /// Starts a Vault on the data in `folder` (none = an empty, uninitialised one).
     pub fn start(binary: &Path, folder: &Path, tls: Option<&Tls>) -> Result<Self> {
+        Self::start_node(binary, folder, tls, "vault-0")
+    }
+
+    /// The same as the node `id` of a cluster. Relative paths in its settings are of `folder`.
+    pub fn start_node(binary: &Path, folder: &Path, tls: Option<&Tls>, id: &str) -> Result<Self> {
         let data = folder.join("data");
         fs::create_dir_all(&data)
             .with_context(|| format!("failed to create {}", data.display()))?;
@@ -63,7 +68,7 @@ impl Vault {
         };
         // The first listener names the cluster address; the second must not ask for the same port.
         let settings = format!(
-            "storage \"raft\" {{\n  path = {data:?}\n  node_id = \"vault-0\"\n}}\n\
+            "storage \"raft\" {{\n  path = {data:?}\n  node_id = {id:?}\n}}\n\
              listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n\
              {secure}\
              api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n\
@@ -77,6 +82,7 @@ impl Vault {
             .arg("server")
             .arg("-config")
             .arg(&file)
+            .current_dir(folder)
             .env_remove("VAULT_ADDR")
             .env_remove("VAULT_TOKEN");
         let process = Process::start("vault", folder, &mut command)?;
@@ -129,10 +135,26 @@ impl Vault {
 
     /// Hands in the first [`THRESHOLD`] of `keys` and waits until the Vault is active.
     pub fn unseal(&self, keys: &[String]) -> Result<()> {
+        self.hand_in(keys)?;
+        self.wait_for_health(&[200])
+    }
+
+    /// Hands in the first [`THRESHOLD`] of `keys`.
+    pub fn hand_in(&self, keys: &[String]) -> Result<()> {
         for key in keys.iter().take(THRESHOLD) {
             self.call("PUT", "v1/sys/unseal", "", Some(&json!({ "key": key })))?;
         }
-        self.wait_for_health(&[200])
+        Ok(())
+    }
+
+    /// What `sys/health` answers now: 200 active, 429 standby; `None` without an answer.
+    #[must_use]
+    pub fn health(&self) -> Option<u16> {
+        self.client
+            .get(self.url("v1/sys/health"))
+            .call()
+            .ok()
+            .map(|answer| answer.status().as_u16())
     }
 
     /// Seals it.
@@ -141,12 +163,11 @@ impl Vault {
         self.wait_for_health(&[503])
     }
 
-    /// Waits until `sys/health` answers with one of `wanted`: 200 active, 501 uninitialised, 503 sealed.
+    /// Waits until `sys/health` answers with one of `wanted`: 200 active, 429 standby,
+    /// 501 uninitialised, 503 sealed.
     pub fn wait_for_health(&self, wanted: &[u16]) -> Result<()> {
-        let url = self.url("v1/sys/health");
         wait::until(&format!("health {wanted:?} of the Vault"), wait::START_LIMIT, || {
-            let status = self.client.get(&url).call().map(|answer| answer.status().as_u16());
-            Ok(status.is_ok_and(|status| wanted.contains(&status)).then_some(()))
+            Ok(self.health().is_some_and(|status| wanted.contains(&status)).then_some(()))
         })
     }
 

@@ -24,7 +24,9 @@ mod refusing_repository;
 mod rest_proxy;
 mod round_trip;
 mod scene;
+mod standby;
 mod storages;
+mod tcp_proxy;
 mod vault_double;
 mod vault_faults;
 mod world;
@@ -41,7 +43,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(2 * cores);
     let world = Arc::new(World::new().expect("failed to create the folder of the tests"));
-    let trials: Vec<Trial> = [
+    let mut trials: Vec<Trial> = [
         round_trip::tests(&world),
         original::tests(&world),
         storages::tests(&world),
@@ -56,6 +58,12 @@ fn main() {
     .into_iter()
     .flatten()
     .collect();
+    // They take turns with one cluster: spread out, they do not keep others waiting.
+    let rows = standby::tests(&world);
+    let apart = trials.len() / rows.len() + 1;
+    for (index, row) in rows.into_iter().enumerate() {
+        trials.insert(index * apart, row);
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // `exit` runs no destructors: the servers end here.
     drop(world);

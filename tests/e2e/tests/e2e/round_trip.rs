@@ -130,7 +130,7 @@ fn inspect(world: &World) -> Result<()> {
 }
 
 /// What `vault operator raft snapshot inspect` counts, without what is about the moment only.
-fn counts(snapshot: &Path) -> Result<Value> {
+pub fn counts(snapshot: &Path) -> Result<Value> {
     let output = Command::new(vault_binary()?)
         .args(["operator", "raft", "snapshot", "inspect", "-format=json"])
         .arg(snapshot)

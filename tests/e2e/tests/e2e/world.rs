@@ -1,13 +1,15 @@
-//! What the tests share: two Vaults that are only read, one large and one small.
+//! What the tests share: two Vaults that are only read, one large and one small, and a cluster of
+//! three nodes that one test has at a time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use libtest_mimic::{Failed, Trial};
 use sealift_e2e::binaries;
 use sealift_e2e::vault::{Keys, Tls, Vault, some_secrets};
+use sealift_e2e::vault_cluster::VaultCluster;
 use tempfile::TempDir;
 
 use crate::round_trip::Round;
@@ -17,12 +19,16 @@ const LARGE: (usize, usize) = (5_200, 4_800);
 /// Secrets of the small Vault: its snapshot still has a state of some hundred kilobytes to cut.
 const SMALL: (usize, usize) = (150, 2_000);
 
+/// Secrets of the cluster: more bytes than fit into what connections buffer.
+const CLUSTER: (usize, usize) = (2_500, 4_800);
+
 /// The folder of the whole run and the servers in it.
 pub struct World {
     folder: TempDir,
     large: OnceLock<Result<Filled, String>>,
     small: OnceLock<Result<Filled, String>>,
     round: OnceLock<Result<Round, String>>,
+    cluster: OnceLock<Result<Mutex<FilledCluster>, String>>,
 }
 
 /// A Vault with secrets in it. Nothing changes it.
@@ -38,10 +44,25 @@ pub struct Filled {
     pub authority: String,
 }
 
+/// A cluster with secrets in it. Tests change its leader and its data, and leave it with a leader
+/// and with these secrets.
+pub struct FilledCluster {
+    pub cluster: VaultCluster,
+    /// A token that may take and restore snapshots and nothing else.
+    pub token: String,
+    pub secrets: Vec<(String, String)>,
+}
+
 impl World {
     pub fn new() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("sealift-e2e-").tempdir()?;
-        Ok(Self { folder, large: OnceLock::new(), small: OnceLock::new(), round: OnceLock::new() })
+        Ok(Self {
+            folder,
+            large: OnceLock::new(),
+            small: OnceLock::new(),
+            round: OnceLock::new(),
+            cluster: OnceLock::new(),
+        })
     }
 
     /// A folder for one test.
@@ -57,6 +78,16 @@ impl World {
     /// The Vault whose snapshot is quick to move.
     pub fn small(&self) -> Result<&Filled> {
         shared(self.small.get_or_init(|| said(filled(&self.folder.path().join("small"), SMALL))))
+    }
+
+    /// The cluster, for one test alone.
+    pub fn cluster(&self) -> Result<MutexGuard<'_, FilledCluster>> {
+        let made = self.cluster.get_or_init(|| {
+            said(filled_cluster(&self.folder.path().join("cluster")).map(Mutex::new))
+        });
+        let cluster = shared(made)?;
+        // A test that panicked left it as one that failed would.
+        Ok(cluster.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The large Vault, backed up once.
@@ -91,6 +122,18 @@ fn filled(folder: &Path, (count, size): (usize, usize)) -> Result<Filled> {
     let token = vault.backup_token(&keys.root_token)?;
     let snapshot = vault.snapshot(&keys.root_token)?;
     Ok(Filled { vault, keys, token, secrets, snapshot, authority })
+}
+
+fn filled_cluster(folder: &Path) -> Result<FilledCluster> {
+    let cluster = VaultCluster::start(&vault_binary()?, folder, 3)?;
+    let leader = cluster.node(cluster.leader()?)?;
+    let root_token = &cluster.keys.root_token;
+    leader.enable_kv(root_token)?;
+    let (count, size) = CLUSTER;
+    let secrets = some_secrets(count, size);
+    leader.put_all(root_token, &secrets)?;
+    let token = leader.backup_token(root_token)?;
+    Ok(FilledCluster { cluster, token, secrets })
 }
 
 /// A certificate for `localhost`, and the PEM of the authority that signed it.
