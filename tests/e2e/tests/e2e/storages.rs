@@ -19,6 +19,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "storages::local", local),
         trial(world, "storages::rest", rest),
         trial(world, "storages::s3", s3),
+        trial(world, "storages::a_repository_of_format_1_is_appended_to", format_1),
     ]
 }
 
@@ -89,4 +90,57 @@ fn both_ways(world: &World, scene: &Scene, restic: &Restic) -> Result<()> {
     ensure!(outcome.code == Some(0), "the second backup failed: {}", outcome.text());
     ensure!(restic.snapshots()?.len() == 3, "there are not three snapshots");
     restic.check()
+}
+
+/// The format of before 2022, without compression. A repository of it stays one: a client that
+/// knows no other can go on reading it.
+fn format_1(world: &World) -> Result<()> {
+    let scene = Scene::new(world, world.small()?)?;
+    let restic = scene.restic()?;
+    restic.run(&["init", "--repository-version", "1"])?;
+    let folder = world.folder()?;
+    let text = "written by restic itself, before Sealift came\n".repeat(5_000);
+    fs::write(folder.path().join("notes.txt"), &text)?;
+    restic.backup(folder.path(), "somewhere-else")?;
+    let before = id_of(&restic)?;
+
+    append(&scene, &restic, 2)?;
+    append(&scene, &restic, 3)?;
+    ensure!(id_of(&restic)? == before, "it is no longer the same repository");
+    let first = &restic.snapshots()?[0];
+    let id = first["id"].as_str().unwrap_or_default();
+    let notes = restic.dump(id, &format!("{}/notes.txt", folder.path().display()))?;
+    ensure!(notes == text.as_bytes(), "what restic had stored has changed");
+
+    // Maintenance as well reads and writes what has no lengths of compressed bytes.
+    let repository = scene.manifests.path("repository.yaml");
+    let repository = repository.to_string_lossy();
+    scene.sealift.succeed(&["check", "-f", &repository, "--read-data"])?;
+    restic.run(&["forget", id])?;
+    scene.sealift.succeed(&["prune", "-f", &repository])?;
+    ensure!(restic.snapshots()?.len() == 2, "there are not two snapshots after forget and prune");
+    restic.check()
+}
+
+/// Version and id of the repository, which must be of format 1.
+fn id_of(restic: &Restic) -> Result<String> {
+    let config: serde_json::Value = serde_json::from_slice(&restic.run(&["cat", "config"])?)?;
+    ensure!(config["version"] == 1, "it is not of format 1: {config}");
+    Ok(config["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// One more backup, after which there are so many snapshots, and restic reads every byte.
+fn append(scene: &Scene, restic: &Restic, count: usize) -> Result<()> {
+    let outcome = scene.backup(&[])?;
+    ensure!(outcome.code == Some(0), "the backup failed: {}", outcome.text());
+    let snapshots = restic.snapshots()?;
+    ensure!(snapshots.len() == count, "there are {} snapshots instead of {count}", snapshots.len());
+    restic.check()?;
+    let newest = snapshots.last().and_then(|snapshot| snapshot["id"].as_str()).unwrap_or_default();
+    let files = restic.files(newest)?;
+    let path = files.iter().find(|file| file.ends_with("/backup.snap"));
+    let dumped = restic.dump(newest, path.map_or("", String::as_str))?;
+    let mut archive = crate::archive::Archive::read(&dumped)?;
+    ensure!(!archive.member("state.bin")?.is_empty(), "the snapshot has no state");
+    Ok(())
 }
