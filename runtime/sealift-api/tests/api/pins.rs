@@ -8,7 +8,7 @@ use crate::fixture::{Case, backup};
 
 const FUNCTION: &str = "apiVersion: stash.appscode.com/v1beta1\nkind: Function\n\
     metadata: {name: vault-backup-1.10.3, uid: function-uid, generation: 7}\n\
-    spec: {image: 'builtin:vault-snapshot'}\n";
+    spec: {image: 'builtin:vault-snapshot', args: ['--key-prefix=${keyPrefix:=}']}\n";
 
 /// The guide's objects as an API server would give them.
 fn stored() -> Case {
