@@ -8,13 +8,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
+use sealift_e2e::wait;
 
 use crate::namespaces::{is_root_of_machine, run};
 
 /// The group the kubelet makes in each hierarchy.
 const KUBELET: &str = "kubepods";
+
+/// Killed processes are gone within moments; what is stuck longer than this stays.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Whether the run gets a namespace for its groups.
 pub(crate) fn are_separate() -> bool {
@@ -45,10 +50,17 @@ pub(crate) fn leave() {
     if !is_root_of_machine() {
         return;
     }
-    let places = mounted().into_iter().map(|(place, _, _)| place);
-    for place in places.chain([PathBuf::from("/sys/fs/cgroup")]) {
-        remove(&place.join(KUBELET));
-    }
+    let groups: Vec<PathBuf> = mounted()
+        .into_iter()
+        .map(|(place, _, _)| place)
+        .chain([PathBuf::from("/sys/fs/cgroup")])
+        .map(|place| place.join(KUBELET))
+        .collect();
+    // A group can go once the last process that was killed in it is gone.
+    drop(wait::until("control groups go", LIMIT, || {
+        groups.iter().for_each(|group| remove(group));
+        Ok((!groups.iter().any(|group| group.is_dir())).then_some(()))
+    }));
 }
 
 /// Groups go from the inside out; the files in them are the kernel's and go along.

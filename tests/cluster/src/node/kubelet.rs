@@ -15,7 +15,7 @@ use crate::control_plane::{ControlPlane, DNS_ADDRESS};
 
 pub(super) fn start(plane: &ControlPlane, folder: &Path) -> Result<Process> {
     let files = plane.files();
-    let serving = files.authority.server("kubelet", &[&files.address, NAME])?;
+    let serving = files.authority.server("kubelet-serving", &[&files.address, NAME])?;
     let resolver = folder.join("resolv.conf");
     // The machine's own would lead out of the cluster.
     fs::write(&resolver, "").with_context(|| format!("failed to write {}", resolver.display()))?;

@@ -19,25 +19,33 @@ use crate::world::{World, text, trial};
 
 /// Values that are refused, and a word of the refusal.
 const REFUSED: [(&str, &[&str], &str); 11] = [
-    ("a value it does not know", &["--set=replica=2"], "replica"),
-    ("no replica", &["--set=replicas=0"], "replicas"),
-    ("text where a number belongs", &["--set-string=replicas=2"], "replicas"),
-    ("a digest that is none", &["--set=image.digest=latest"], "digest"),
-    ("an image without a name", &["--set=image.repository="], "repository"),
-    ("an unknown pull policy", &["--set=image.pullPolicy=Sometimes"], "pullPolicy"),
+    ("a value it does not know", &["--set=replica=2"], "additional properties 'replica'"),
+    ("no replica", &["--set=replicas=0"], "'/replicas': minimum"),
+    ("text where a number belongs", &["--set-string=replicas=2"], "'/replicas': got string"),
+    ("a digest that is none", &["--set=image.digest=latest"], "'/image/digest': 'latest'"),
+    ("an image without a name", &["--set=image.repository="], "'/image/repository'"),
+    ("an unknown pull policy", &["--set=image.pullPolicy=Sometimes"], "'/image/pullPolicy'"),
     (
         "a Pushgateway of its own and another one",
         &["--set=pushgateway.url=http://pushgateway.monitoring.svc:9091"],
-        "pushgateway",
+        "set pushgateway.enabled=false to use that one",
     ),
-    ("no Pushgateway at all", &["--set=pushgateway.enabled=false"], "pushgateway"),
+    (
+        "no Pushgateway at all",
+        &["--set=pushgateway.enabled=false"],
+        "pushgateway.url is empty: with pushgateway.enabled=false",
+    ),
     (
         "an address of a Pushgateway that is none",
         &["--set=pushgateway.enabled=false,pushgateway.url=monitoring:9091"],
-        "pushgateway",
+        "'/pushgateway/url': 'monitoring:9091'",
     ),
-    ("the Pushgateway's port for its own metrics", &["--set=metricsPort=56789"], "metricsPort"),
-    ("a label that is no text", &["--set=podLabels.a=1"], "podLabels"),
+    (
+        "the Pushgateway's port for its own metrics",
+        &["--set=metricsPort=56789"],
+        "metricsPort is 56789",
+    ),
+    ("a label that is no text", &["--set=podLabels.a=1"], "'/podLabels/a': got number"),
 ];
 
 /// Values whose whole output is kept: `deploy/<name>.yaml`.
@@ -55,7 +63,7 @@ const PICTURES: [(&str, &[&str]); 3] = [
     (
         "least-rights",
         &[
-            "--set=rights.hooks=false,rights.unsealKeys=false,rights.users=false",
+            "--set=rbac.execHooks=false,rbac.restoreUnsealKeys=false,rbac.users=false",
             "--set=pushgateway.enabled=false,pushgateway.url=http://pushgateway.monitoring.svc:9091",
             "--set=networkPolicy.scrapers=null,networkPolicy.apiServerCidrs={10.0.0.1/32}",
             "--set=serviceAccount.create=false,serviceAccount.name=made-elsewhere",
@@ -282,15 +290,12 @@ fn rights(world: &World) -> Result<()> {
     for (verb, resource, wanted) in ROWS {
         ensure!(may(verb, resource)? == wanted, "{verb} {resource}: not {wanted}");
     }
-    for object in helm_rendered_for(
-        &scene,
-        &["--set=rights.hooks=false,rights.unsealKeys=false,takeover=true"],
-    )? {
+    let less = ["--set=rbac.execHooks=false,rbac.restoreUnsealKeys=false"];
+    for object in helm_rendered_for(&scene, &less)? {
         scene.plane.kubectl().apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
     }
     ensure!(!may("create", "pods/exec")?, "hooks are off and pods/exec is still allowed");
     ensure!(!may("patch", "secrets")?, "unseal keys are off and Secrets can still be changed");
-    ensure!(may("delete", "apiservices.apiregistration.k8s.io")?, "takeover cannot clean up");
     Ok(())
 }
 
@@ -300,7 +305,7 @@ fn helm_rendered_for(scene: &Scene<'_>, values: &[&str]) -> Result<Vec<Value>> {
         .args(["template", "rights"])
         .arg(chart("sealift"))
         .arg(format!("--namespace={}", scene.namespace))
-        .args(["--show-only=templates/cluster-role.yaml", "--show-only=templates/role.yaml"])
+        .arg("--show-only=templates/cluster-role.yaml")
         .args(values)
         .output()
         .context("failed to run helm")?;
