@@ -297,6 +297,7 @@ mod tests {
             contract: CONTRACT.into(),
             parameters: serde_json::json!({"description": "x".repeat(300)}),
             requests: sealift_core::grants::Grants::default(),
+            unknown_size: true,
         };
         let once = descriptor.append_to(EMPTY_COMPONENT).unwrap();
         let found = outline(&once).unwrap().descriptors;
@@ -305,5 +306,4 @@ mod tests {
         let twice = descriptor.append_to(&once).unwrap();
         assert_eq!(outline(&twice).unwrap().descriptors.len(), 2);
     }
-            unknown_size: true,
 }
