@@ -7,13 +7,14 @@
 //! first two steps only.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use wasm_encoder::{ComponentSection, CustomSection};
 
-use crate::talk::{self, Steps};
+use crate::talk::Steps;
+use crate::toolchain;
 use crate::workspace::{self, Package, Workspace, cargo};
 
 /// Name of the custom section a component carries its descriptor in.
@@ -37,10 +38,10 @@ pub(crate) fn run(guests: bool) -> Result<()> {
 
 /// Builds what is out of date; returns how many components there are.
 pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
-    install_target()?;
+    toolchain::ensure_target(TARGET)?;
     let plugins = workspace.components("plugins");
     let guests = if guests { workspace.components("tests/guests") } else { Vec::new() };
-    build(plugins.iter().chain(&guests).copied())?;
+    build(workspace, plugins.iter().chain(&guests).copied())?;
 
     let folder = workspace.products("functions");
     let mut kept = Vec::new();
@@ -55,32 +56,17 @@ pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     Ok(plugins.len() + guests.len())
 }
 
-/// The pinned toolchain names its target, yet rustup does not always install by itself.
-fn install_target() -> Result<()> {
-    let sysroot = workspace::output(Command::new("rustc").args([
-        "--print",
-        "target-libdir",
-        "--target",
-        TARGET,
-    ]))?;
-    let folder = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    if folder.is_dir() {
-        return Ok(());
-    }
-    talk::line(&format!("        installing the target {TARGET} with rustup (about 10 s)"));
-    workspace::run(Command::new("rustup").args(["target", "add", TARGET])).with_context(|| {
-        format!("the target {TARGET} is missing; install it with `rustup target add {TARGET}`")
-    })
-}
-
-fn build<'a>(packages: impl Iterator<Item = &'a Package>) -> Result<()> {
+fn build<'a>(workspace: &Workspace, packages: impl Iterator<Item = &'a Package>) -> Result<()> {
     let mut command = cargo();
     command.args(["build", "--quiet", "--locked", "--profile", "function", "--target", TARGET]);
     for package in packages {
         command.args(["--package", &package.name]);
     }
-    // Flags meant for this machine's programs do not fit the components.
-    workspace::run(command.env_remove("RUSTFLAGS"))
+    // Flags meant for this machine's programs do not fit the components, and the digest of a
+    // component must not depend on the folder it was built in.
+    command.env_remove("RUSTFLAGS");
+    command.env("CARGO_ENCODED_RUSTFLAGS", toolchain::remapping(workspace)?);
+    workspace::run(&mut command)
 }
 
 /// Whether a component without `descriptor.json` is an error: built-in ones must have it, a

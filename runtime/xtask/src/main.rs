@@ -6,11 +6,14 @@
 mod bench;
 mod codegen;
 mod functions;
+mod image;
+mod manifests;
 mod quickstart;
 mod servers;
 mod talk;
 mod test;
 mod tidy;
+mod toolchain;
 mod wit;
 mod workspace;
 
@@ -38,6 +41,8 @@ enum Command {
         #[arg(long)]
         guests: bool,
     },
+    /// Builds the image of Sealift: one static program, in a tar for registries and nodes.
+    Image(image::Arguments),
     /// Builds the real servers of the tests into the cache of this user.
     Servers {
         /// Folders of `tests/servers`; none = all.
@@ -50,6 +55,12 @@ enum Command {
     },
     /// Writes the files that are made from the types: the CustomResourceDefinitions.
     Codegen {
+        /// Write nothing; fail with the names of the files that differ.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes what in `deploy` follows from other files in it: the rendered chart, and copies.
+    Manifests {
         /// Write nothing; fail with the names of the files that differ.
         #[arg(long)]
         check: bool,
@@ -68,9 +79,11 @@ fn main() -> ExitCode {
         Command::Quickstart => quickstart::run(),
         Command::Test(arguments) => test::run(&arguments),
         Command::Functions { guests } => functions::run(guests),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Servers { names } => servers::run(&names),
         Command::Bench { bench } => bench::run(&bench),
         Command::Codegen { check } => codegen::run(check),
+        Command::Manifests { check } => manifests::run(check),
         Command::Tidy => tidy::run(),
         Command::Wit { command } => wit::run(&command),
     };

@@ -14,12 +14,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::talk::{self, Steps};
 use crate::workspace::{self, Workspace, cargo};
-use crate::{codegen, functions, quickstart, servers, tidy};
+use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests of the CI tier use, in the order in which they are built.
-const SERVERS: [&str; 6] =
-    ["rest-server", "pushgateway", "versitygw", "restic", "vault", "kubernetes"];
+const SERVERS: [&str; 7] =
+    ["rest-server", "pushgateway", "versitygw", "restic", "helm", "vault", "kubernetes"];
 
 /// What a node needs besides, for the tests that run pods.
 const NODE_SERVERS: [&str; 2] = ["pause", "coredns"];
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let workspace = Workspace::load()?;
     let filtered = arguments.filter.is_some();
-    let mut steps = Steps::new(if filtered { 3 } else { 8 } + usize::from(arguments.full));
+    let mut steps = Steps::new(if filtered { 3 } else { 9 } + usize::from(arguments.full));
     let mut count = Count::default();
 
     if !filtered {
@@ -80,6 +80,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             names.try_for_each(|name| servers::ensure(&workspace, name).map(drop))
         },
     );
+    if ready && !filtered {
+        check(&mut steps, &mut count, "Rendered manifests", None, || manifests::check(&workspace));
+    }
     if built && ready {
         steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
         match test_programs(&workspace, arguments) {
