@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, Linker, Type};
 use wasmtime::{Config, Engine, EngineWeak};
 
 use crate::compiled;
@@ -110,6 +111,7 @@ impl Host {
         let component = Component::new(&self.engine, wasm).map_err(|source| {
             LoadError::Compile { name: inspected.descriptor.name.clone(), source }
         })?;
+        check_run(&self.engine, &component.component_type(), &inspected.export)?;
         Ok(Function::new(component, inspected.descriptor, inspected.export, inspected.imports))
     }
 
@@ -130,6 +132,7 @@ impl Host {
         let exports = ty.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
         let (kind, export, _) = kind_of(exports)?;
         check_kind(&descriptor, kind)?;
+        check_run(&self.engine, &ty, &export)?;
         Ok(Function::new(component, descriptor, export, imports))
     }
 
@@ -146,6 +149,30 @@ impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
     }
+}
+
+/// Refuses a component whose export has the right name only: its function would be looked for in
+/// vain when the chain is already running.
+fn check_run(engine: &Engine, ty: &types::Component, export: &str) -> Result<(), LoadError> {
+    let run = match ty.get_export(engine, export).map(|found| found.ty) {
+        Some(ComponentItem::ComponentInstance(interface)) => {
+            interface.get_export(engine, "run").map(|found| found.ty)
+        }
+        _ => None,
+    };
+    match run {
+        Some(ComponentItem::ComponentFunc(run)) if is_run(&run) => Ok(()),
+        _ => Err(LoadError::NoRun { export: export.to_owned() }),
+    }
+}
+
+/// `run: func() -> result<_, error>`, the error being a variant.
+fn is_run(function: &ComponentFunc) -> bool {
+    let mut results = function.results();
+    function.params().len() == 0
+        && results.len() == 1
+        && matches!(results.next(), Some(Type::Result(result))
+            if result.ok().is_none() && matches!(result.err(), Some(Type::Variant(_))))
 }
 
 /// Advances the epoch as long as there is an engine.

@@ -53,6 +53,14 @@ pub enum LoadError {
         /// What it needs.
         found: String,
     },
+    /// An interface of the right name without what belongs in it.
+    #[error(
+        "the component exports {export} without the function `run` that contract {CONTRACT} asks for; build it again with an SDK for {CONTRACT}"
+    )]
+    NoRun {
+        /// The exported interface.
+        export: String,
+    },
     /// No descriptor.
     #[error(
         "the component has no descriptor: custom section {SECTION} is missing; `cargo xtask functions` and `sealift function build` add it"

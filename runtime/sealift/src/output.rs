@@ -64,9 +64,15 @@ fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn failure(failure: &Failure) {
     let mut stderr = io::stderr().lock();
     for line in failure.lines.iter().filter(|line| !line.is_empty()) {
-        let _ = writeln!(stderr, "error: {line}");
+        let _ = writeln!(stderr, "error: {}", plain(line));
     }
     for help in &failure.help {
-        let _ = writeln!(stderr, "help: {help}");
+        let _ = writeln!(stderr, "help: {}", plain(help));
     }
+}
+
+/// What a message repeats of a component or a manifest must not drive the terminal.
+fn plain(text: &str) -> String {
+    let is_plain = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    text.chars().map(|character| if is_plain(character) { character } else { ' ' }).collect()
 }
