@@ -159,7 +159,11 @@ impl Stage {
 
 /// The guest with a descriptor that asks for all it could be granted.
 pub fn described(guest: &str) -> Result<Vec<u8>> {
-    let mut component = fs::read(binaries::guest(guest)?)?;
+    describe(guest, fs::read(binaries::guest(guest)?)?)
+}
+
+/// The same with other bytes than the guest's.
+pub fn describe(guest: &str, mut component: Vec<u8>) -> Result<Vec<u8>> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer"});
     let descriptor = json!({

@@ -20,6 +20,7 @@ mod interrupted;
 mod memory;
 mod metrics;
 mod original;
+mod other_worlds;
 mod refusing_repository;
 mod rest_proxy;
 mod round_trip;
@@ -54,6 +55,7 @@ fn main() {
         guests::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),
+        other_worlds::tests(&world),
     ]
     .into_iter()
     .flatten()
