@@ -1,6 +1,7 @@
 //! Why a session did not do what it should.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use sealift_host::{ChainFailure, StageOutcome};
 use sealift_repository::LockError;
@@ -36,6 +37,15 @@ pub enum SessionError {
         /// The cause.
         #[source]
         source: Box<sealift_repository::Error>,
+    },
+    /// There is no place for artifacts of unknown size.
+    #[error("failed to make a private folder for the interim volume in {folder:?}")]
+    Interim {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
     },
     /// No snapshot fits.
     #[error("failed to select the snapshot to restore from Repository {namespace}/{name}")]

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod facts;
 pub mod failure;
 pub mod files;
+mod interim;
 pub mod keys;
 mod maintenance;
 pub mod objects;
@@ -26,6 +27,5 @@ pub mod status;
 pub mod storage;
 pub mod surroundings;
 mod writer;
-
 
 pub use sealift_core::causes::chain_of_causes;

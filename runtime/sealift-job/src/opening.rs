@@ -5,7 +5,7 @@
 //! have it alone finds another session at work: it then shares the lock, which it gets only
 //! once nobody is alone any more, and opens what is there; it never makes a repository.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sealift_core::plan::{Direction, Plan};
 use sealift_repository::{LockError, Options, Repository, RepositoryLock, Secrets};
@@ -22,16 +22,26 @@ pub(crate) struct Opened {
     pub(crate) created: bool,
     /// Packs of a broken-off backup that are in the index again.
     pub(crate) resumed_packs: u64,
+    /// What its chunks or its format cost a backup of this target.
+    pub(crate) note: Option<String>,
     /// Keeps maintenance of other sessions on this machine away.
     pub(crate) lock: RepositoryLock,
 }
 
 /// Opens the repository for this plan's direction.
-pub(crate) async fn open(plan: &Plan, around: &Surroundings) -> Result<Opened, SessionError> {
+pub(crate) async fn open(
+    plan: &Plan,
+    interim: Option<&Path>,
+    around: &Surroundings,
+) -> Result<Opened, SessionError> {
     let secrets = storage::read_secrets(&plan.repository, &*around.objects)
         .await
         .map_err(|error| SessionError::Storage(Box::new(error)))?;
-    let options = storage::options(&around.cancel);
+    let options = Options {
+        interim_dir: interim.map(Path::to_owned),
+        interim_limit: plan.interim_volume.as_ref().and_then(|volume| volume.size_bytes),
+        ..storage::options(&around.cancel)
+    };
     let opening = Opening { plan: plan.clone(), secrets, options, folder: around.lock_dir.clone() };
     spawn(move || opening.run()).await?
 }
@@ -52,7 +62,8 @@ impl Opening {
         let Some(alone) = alone else {
             let lock = self.shared()?;
             let repository = self.existing()?;
-            return Ok(Opened { repository, created: false, resumed_packs: 0, lock });
+            let note = self.note(&repository);
+            return Ok(Opened { repository, created: false, resumed_packs: 0, note, lock });
         };
         let options = Options { alone: true, ..self.options.clone() };
         let location = &self.plan.repository.location;
@@ -65,7 +76,16 @@ impl Opening {
         };
         drop(alone);
         let lock = self.shared()?;
-        Ok(Opened { repository, created, resumed_packs, lock })
+        let note = self.note(&repository);
+        Ok(Opened { repository, created, resumed_packs, note, lock })
+    }
+
+    /// A restore costs the same, whatever the chunks are.
+    fn note(&self, repository: &Repository) -> Option<String> {
+        match self.plan.direction {
+            Direction::Backup(_) => repository.format().note,
+            Direction::Restore(_) => None,
+        }
     }
 
     fn existing(&self) -> Result<Repository, SessionError> {

@@ -44,6 +44,9 @@ pub struct SessionReport {
     pub observers: Vec<StageOutcome>,
     /// Whether the repository was made by this session.
     pub repository_created: bool,
+    /// What chunks or format of an existing repository cost a backup of this target; also among
+    /// the warnings.
+    pub repository_note: Option<String>,
     /// The new snapshot of a backup.
     pub committed: Option<Committed>,
     /// The snapshot a restore read.

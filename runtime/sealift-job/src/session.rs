@@ -16,8 +16,10 @@ use sealift_core::plan::{Direction, Plan, SnapshotSelection};
 use sealift_host::ports::Ports;
 use sealift_host::{ArtifactRecord, Chain, Stage};
 use sealift_repository::{ErrorClass, Repository, SnapshotInfo};
+use tempfile::TempDir;
 
 use crate::failure::{LastWords, SessionError};
+use crate::interim;
 use crate::maintenance;
 use crate::observers;
 use crate::opening;
@@ -39,6 +41,7 @@ pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> Sessi
         artifacts: Vec::new(),
         observers: Vec::new(),
         repository_created: false,
+        repository_note: None,
         committed: None,
         restored: None,
         maintenance: Maintenance::default(),
@@ -64,7 +67,8 @@ pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> Sessi
 async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<(), SessionError> {
     let plan = report.plan.clone();
     let stages = load(&plan.stages, around)?;
-    let opened = opening::open(&plan, around).await?;
+    let interim = interim::folder(&plan, &around.interim_dir)?;
+    let opened = opening::open(&plan, interim.as_ref().map(TempDir::path), around).await?;
     let repository = Arc::new(opened.repository);
     report.repository_created = opened.created;
     if opened.resumed_packs > 0 {
@@ -73,6 +77,8 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
             opened.resumed_packs
         ));
     }
+    report.warnings.extend(opened.note.clone());
+    report.repository_note = opened.note;
     let lock = opened.lock;
     let mut ports = ports(&plan, report.started, around);
     match &plan.direction {

@@ -154,9 +154,13 @@ fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
         });
     };
     if !report.stages.is_empty() {
+        let mut found = "Repository exist in the backend.".to_owned();
+        if let Some(note) = &report.repository_note {
+            found.push_str(&format!(" Note: {note}."));
+        }
         add(
             "BackendRepositoryInitialized",
-            ("BackendRepositoryFound", "Repository exist in the backend."),
+            ("BackendRepositoryFound", &found),
             ("FailedToInitializeBackendRepository", "Failed to initialize backend repository."),
             None,
         );

@@ -33,6 +33,9 @@ pub struct Surroundings {
     pub allow_loopback: bool,
     /// Folder of this machine's lock files.
     pub lock_dir: PathBuf,
+    /// Folder below which a session whose plan has an interim volume makes a private one of its
+    /// own, and removes it afterwards. Not touched otherwise.
+    pub interim_dir: PathBuf,
 }
 
 /// Loads the components of these stages.

@@ -89,18 +89,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) write_secrets: Option<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) lock: LockArgs,
-}
-
-/// Where this machine's locks lie.
-#[derive(Debug, Args)]
     /// Folder for artifacts whose size is not known beforehand, if the manifest has an
     /// interimVolumeTemplate: a private folder is made in it and removed afterwards.
     /// Default: the machine's folder for temporary files.
     #[arg(long, value_name = "DIR")]
     pub(crate) interim_dir: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+}
+
+/// Where this machine's locks lie.
+#[derive(Debug, Args)]
 pub(crate) struct LockArgs {
     /// Folder of the lock files that keep two runs on this machine apart.
     #[arg(long, value_name = "DIR", env = "SEALIFT_LOCK_DIR")]
@@ -164,89 +164,6 @@ pub(crate) struct Resolve {
     /// The name in the manifest's URL.
     pub(crate) host: String,
     /// The port in the manifest's URL.
-/// One session in a pod.
-#[derive(Debug, Args)]
-pub(crate) struct JobArgs {
-    /// The plan, mounted from its ConfigMap.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plan: PathBuf,
-
-    /// SHA-256 of the plan; with another one nothing is done.
-    #[arg(long, value_name = "HEX")]
-    pub(crate) plan_sha256: String,
-
-    /// Only run the observers, for a session that is over: its metrics are pushed again.
-    #[arg(long)]
-    pub(crate) observers_only: bool,
-
-    /// Termination message of the session's Job; default: what stands in the session's status.
-    #[arg(long, value_name = "JSON", requires = "observers_only")]
-    pub(crate) outcome: Option<String>,
-
-    /// Name of the pod.
-    #[arg(long, value_name = "NAME", env = "POD_NAME")]
-    pub(crate) pod_name: String,
-
-    /// Where the interim volume is mounted, if the plan has one.
-    #[arg(long, value_name = "DIR", default_value = "/stash-interim-volume")]
-    pub(crate) interim_dir: PathBuf,
-
-    /// Where the outcome is left for the operator.
-    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
-    pub(crate) termination_log: PathBuf,
-}
-
-/// One BackupSession.
-#[derive(Debug, Args)]
-pub(crate) struct TriggerArgs {
-    /// The BackupConfiguration.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) invoker_name: String,
-
-    /// Its kind.
-    #[arg(long, value_name = "KIND", default_value = "BackupConfiguration")]
-    pub(crate) invoker_kind: String,
-
-    /// Its namespace; default: the pod's, else that of the kubeconfig.
-    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
-    pub(crate) invoker_namespace: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) ignored: IgnoredArgs,
-}
-
-/// Flags of the original's command that mean nothing here, so that a CronJob it made still runs.
-#[derive(Debug, Args)]
-#[group(skip)]
-pub(crate) struct IgnoredArgs {
-    #[arg(long, hide = true)]
-    master: Option<String>,
-    #[arg(long, hide = true)]
-    kubeconfig: Option<String>,
-    #[arg(long, hide = true)]
-    license_apiservice: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    enable_analytics: Option<Option<String>>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    use_kubeapiserver_fqdn_for_aks: Option<Option<String>>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    bypass_validating_webhook_xray: Option<Option<String>>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    logtostderr: Option<Option<String>>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
-    alsologtostderr: Option<Option<String>>,
-    #[arg(long, hide = true)]
-    stderrthreshold: Option<String>,
-    #[arg(long, hide = true)]
-    vmodule: Option<String>,
-    #[arg(long = "log_dir", hide = true)]
-    log_dir: Option<String>,
-    #[arg(long = "log_backtrace_at", hide = true)]
-    log_backtrace_at: Option<String>,
-    #[arg(long = "v", short = 'v', hide = true)]
-    verbosity: Option<String>,
-}
-
     pub(crate) port: u16,
     /// Where it is; without a port of its own that of the URL.
     pub(crate) address: SocketAddr,

@@ -68,9 +68,10 @@ impl Exit {
             SessionError::Storage(_) | SessionError::Component { .. } => Self::Invalid,
             SessionError::Cancelled(_) => Self::Interrupted,
             SessionError::Maintenance(_) => Self::Maintenance,
-            SessionError::Chain { .. } | SessionError::Commit(_) | SessionError::Interrupted(_) => {
-                Self::Failed
-            }
+            SessionError::Interim { .. }
+            | SessionError::Chain { .. }
+            | SessionError::Commit(_)
+            | SessionError::Interrupted(_) => Self::Failed,
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) async fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure>
         cancel,
         allow_loopback: true,
         lock_dir: context::lock_dir(&args.lock),
+        interim_dir: args.interim_dir.clone().unwrap_or_else(std::env::temp_dir),
     };
     let mut report = session::run(planned.plan, started, &around).await;
     display.clear();
