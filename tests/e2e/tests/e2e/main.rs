@@ -27,6 +27,7 @@ mod round_trip;
 mod scene;
 mod standby;
 mod storages;
+mod unknown_size;
 mod tcp_proxy;
 mod vault_double;
 mod vault_faults;
@@ -53,6 +54,7 @@ fn main() {
         refusing_repository::tests(&world),
         interrupted::tests(&world),
         guests::tests(&world),
+        unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),
         other_worlds::tests(&world),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_e2e::secrets::read_keys;
 use serde_json::json;
@@ -16,7 +16,28 @@ use crate::world::{World, trial};
 const INTERIM: &str = "/stash-tmp/stash-interim-volume/data";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
-    vec![trial(world, "original::a_snapshot_stored_by_plain_restic_is_restored", restore)]
+    vec![
+        trial(world, "original::a_snapshot_stored_by_plain_restic_is_restored", restore),
+        trial(world, "original::what_the_chunks_of_its_repository_cost_is_said", large_chunks),
+    ]
+}
+
+fn large_chunks(world: &World) -> Result<()> {
+    let scene = Scene::new(world, world.small()?)?;
+    scene.restic()?.init()?;
+    let outcome = scene.backup(&[])?;
+    ensure!(outcome.code == Some(0), "the backup failed: {}", outcome.text());
+    let cost = "chunks of 1024 KiB on average, 16 KiB would suit this target";
+    ensure!(outcome.stdout.contains("warning: ") && outcome.stdout.contains(cost));
+    let session = scene.successful_backup()?;
+    let conditions = session["status"]["conditions"].as_array().context("no conditions")?;
+    let found = conditions
+        .iter()
+        .find(|condition| condition["type"] == "BackendRepositoryInitialized")
+        .context("no condition says that the repository is there")?;
+    let message = found["message"].as_str().context("a condition without message")?;
+    ensure!(message.contains(cost), "the condition says {message:?}");
+    Ok(())
 }
 
 fn restore(world: &World) -> Result<()> {
