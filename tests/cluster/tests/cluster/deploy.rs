@@ -266,7 +266,7 @@ fn rights(world: &World) -> Result<()> {
         ("create", "clusterrolebindings.rbac.authorization.k8s.io", false),
         ("impersonate", "serviceaccounts", false),
         ("create", "serviceaccounts/token", false),
-        ("delete", "apiservices.apiregistration.k8s.io", false),
+        ("watch", "deployments.apps", true),
         ("create", "jobs.batch", true),
         ("update", "backupconfigurations.stash.appscode.com/status", true),
         ("delete", "repositories.stash.appscode.com", false),
@@ -348,6 +348,12 @@ fn helm(world: &World) -> Result<()> {
         arguments.iter().any(|argument| argument == "--max-concurrent-sessions=3"),
         "{arguments:?}"
     );
+
+    // There and back again: what one form leaves must not stand in the way of the next.
+    for values in ["pushgateway.persistence.enabled=true", "replicas=2", "catalog=false"] {
+        helm(&[["upgrade", "two", &sealift, "--set", values].as_slice(), &quiet].concat())
+            .with_context(|| values.to_owned())?;
+    }
 
     helm(&["uninstall", "two", "--wait"])?;
     helm(&["uninstall", "crds", "--wait"])?;

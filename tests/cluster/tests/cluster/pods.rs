@@ -6,16 +6,21 @@ use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use sealift_cluster::images::Image;
+use sealift_cluster::workloads::{storage, vault};
 use sealift_e2e::binaries;
+use sealift_e2e::restic::Restic;
 use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::scene::Scene;
+use crate::stage;
 use crate::world::{World, text, trial};
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
         trial(world, "node: a Job's pod reaches a Service by its name", job_reaches_service),
+        trial(world, "node: a Vault of three nodes is served by its active one", vault_in_pods),
+        trial(world, "node: restic keeps a repository in an S3 in a pod", storage_in_a_pod),
         trial(
             world,
             "C01: the CronJob's pod makes a session with the original's name",
@@ -77,6 +82,39 @@ fn job_reaches_service(world: &World) -> Result<()> {
     let log = scene.kubectl(&["logs", "job/asks"])?;
     ensure!(log.contains("default"), "log: {log}");
     Ok(())
+}
+
+fn vault_in_pods(world: &World) -> Result<()> {
+    let scene = Scene::bare(world, "node-vault")?;
+    let vault = vault::start(scene.plane, world.node()?, &scene.namespace, 3)?;
+    vault.enable_kv()?;
+    vault.put("canary", "kept by three")?;
+    ensure!(vault.get("canary")? == "kept by three");
+    // The Service leads where Vault put its label: to one pod.
+    let slices = format!(
+        "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?labelSelector=kubernetes.io/service-name=vault",
+        scene.namespace
+    );
+    scene.client().wait("the Service has the active node alone", &slices, |slices| {
+        let endpoints = slices?.pointer("/items/0/endpoints")?.as_array()?;
+        (endpoints.len() == 1).then_some(())
+    })
+}
+
+fn storage_in_a_pod(world: &World) -> Result<()> {
+    let scene = Scene::bare(world, "node-s3")?;
+    let s3 = storage::start(scene.plane, world.node()?, &scene.namespace, "backups")?;
+    let place = format!("s3:{}/{}/of-a-row", s3.outside_endpoint, s3.bucket);
+    let restic = Restic::new(place, stage::PASSWORD)?.with_environment(&[
+        ("AWS_ACCESS_KEY_ID", &s3.access_key),
+        ("AWS_SECRET_ACCESS_KEY", &s3.secret_key),
+    ]);
+    restic.init()?;
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("notes.txt"), "kept in a pod")?;
+    restic.backup(folder.path(), "a-row")?;
+    ensure!(restic.snapshots()?.len() == 1);
+    restic.check()
 }
 
 fn session_name(world: &World) -> Result<()> {

@@ -24,7 +24,7 @@ pub struct Backing {
 
 impl Backing {
     pub fn new(world: &World) -> Result<Self> {
-        let scene = Scene::without_operator(world, "backing")?;
+        let scene = Scene::bare(world, "backing")?;
         let node = world.node()?;
         world.image()?;
         let storage = storage::start(scene.plane, node, &scene.namespace, "backups")?;
