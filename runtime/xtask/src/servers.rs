@@ -58,7 +58,10 @@ impl Recipe {
     }
 
     fn of(name: &str) -> Self {
-        RECIPES.into_iter().find(|recipe| recipe.name == name).unwrap_or(Self::plain("", "some minutes"))
+        RECIPES
+            .into_iter()
+            .find(|recipe| recipe.name == name)
+            .unwrap_or(Self::plain("", "some minutes"))
     }
 
     fn linker_flags(&self) -> String {
