@@ -1,0 +1,45 @@
+//! The Job of a session: one pod, one try, the plan mounted and pinned by its digest.
+
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Error, Work, pod};
+use crate::labels::Purpose;
+use crate::names;
+
+/// The operator ends a Job at its session's deadline and says so. Should there be no operator
+/// then, the Job's own deadline does it a little later.
+const BACKSTOP_SECONDS: i64 = 60;
+
+pub(super) fn job(work: &Work<'_>, digest: &str) -> Result<Job, Error> {
+    let session = &work.plan.session.name;
+    let name = match work.purpose {
+        Purpose::Backup => names::backup_job(session),
+        Purpose::Restore => names::restore_job(session),
+    };
+    let user = work.runtime.and_then(|runtime| runtime.pod.as_ref());
+    let mut pod_labels = user.map(|pod| pod.pod_labels.clone()).unwrap_or_default();
+    // Ours win: the operator finds its pods by them.
+    pod_labels.extend(work.labels());
+    let annotations = user.map(|pod| pod.pod_annotations.clone());
+    Ok(Job {
+        metadata: work.metadata(name, work.session_owner),
+        spec: Some(JobSpec {
+            active_deadline_seconds: Some(work.seconds_left.max(1).saturating_add(BACKSTOP_SECONDS)),
+            backoff_limit: Some(0),
+            completions: Some(1),
+            parallelism: Some(1),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(pod_labels),
+                    annotations: annotations.filter(|annotations| !annotations.is_empty()),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod::spec(work, digest)?),
+            },
+            ..JobSpec::default()
+        }),
+        status: None,
+    })
+}

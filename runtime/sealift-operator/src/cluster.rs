@@ -1,0 +1,168 @@
+//! What the operator sees of the cluster, and all that its controllers share.
+//!
+//! One watch per kind. Jobs and pods are only those we manage, and what nobody looks at is
+//! dropped on arrival; of what we make besides Jobs, only metadata is watched. Secrets are never
+//! listed or watched.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use sealift_api::app_binding::AppBinding;
+use sealift_api::backup_configuration::BackupConfiguration;
+use sealift_api::backup_session::BackupSession;
+use sealift_api::function::Function;
+use sealift_api::repository::Repository;
+use sealift_api::restore_session::RestoreSession;
+use sealift_api::task::Task;
+use sealift_core::causes::chain_of_causes;
+use sealift_kube::event::{Event, Recorder, reference};
+use sealift_kube::kube::core::PartialObjectMeta;
+use sealift_kube::kube::{Client, Resource};
+use sealift_kube::watch::{Key, Store};
+use sealift_kube::Clock;
+
+use crate::admission::Admission;
+use crate::applied::Applied;
+use crate::engine::Queue;
+use crate::options::Options;
+use crate::secret_check::SecretCheck;
+
+/// Metadata of objects of a kind.
+pub type MetaStore<K> = Store<PartialObjectMeta<K>>;
+
+/// What the watches saw.
+#[derive(Clone)]
+pub struct Stores {
+    /// BackupConfigurations.
+    pub configurations: Store<BackupConfiguration>,
+    /// BackupSessions.
+    pub sessions: Store<BackupSession>,
+    /// RestoreSessions.
+    pub restores: Store<RestoreSession>,
+    /// Repositories.
+    pub repositories: Store<Repository>,
+    /// AppBindings.
+    pub app_bindings: Store<AppBinding>,
+    /// Tasks.
+    pub tasks: Store<Task>,
+    /// Functions.
+    pub functions: Store<Function>,
+    /// Namespaces.
+    pub namespaces: MetaStore<Namespace>,
+    /// Jobs we manage.
+    pub jobs: Store<Job>,
+    /// Their pods.
+    pub pods: Store<Pod>,
+    /// All CronJobs.
+    pub cron_jobs: MetaStore<CronJob>,
+    /// ServiceAccounts we manage.
+    pub service_accounts: MetaStore<ServiceAccount>,
+    /// Roles we manage.
+    pub roles: MetaStore<Role>,
+    /// RoleBindings we manage.
+    pub role_bindings: MetaStore<RoleBinding>,
+}
+
+impl Stores {
+    /// Whether each watch has seen its beginning, and what is wrong with it, by kind.
+    #[must_use]
+    pub fn health(&self) -> Vec<(&'static str, bool, Option<String>)> {
+        let Self {
+            configurations,
+            sessions,
+            restores,
+            repositories,
+            app_bindings,
+            tasks,
+            functions,
+            namespaces,
+            jobs,
+            pods,
+            cron_jobs,
+            service_accounts,
+            roles,
+            role_bindings,
+        } = self;
+        vec![
+            ("BackupConfiguration", configurations.is_ready(), configurations.trouble()),
+            ("BackupSession", sessions.is_ready(), sessions.trouble()),
+            ("RestoreSession", restores.is_ready(), restores.trouble()),
+            ("Repository", repositories.is_ready(), repositories.trouble()),
+            ("AppBinding", app_bindings.is_ready(), app_bindings.trouble()),
+            ("Task", tasks.is_ready(), tasks.trouble()),
+            ("Function", functions.is_ready(), functions.trouble()),
+            ("Namespace", namespaces.is_ready(), namespaces.trouble()),
+            ("Job", jobs.is_ready(), jobs.trouble()),
+            ("Pod", pods.is_ready(), pods.trouble()),
+            ("CronJob", cron_jobs.is_ready(), cron_jobs.trouble()),
+            ("ServiceAccount", service_accounts.is_ready(), service_accounts.trouble()),
+            ("Role", roles.is_ready(), roles.trouble()),
+            ("RoleBinding", role_bindings.is_ready(), role_bindings.trouble()),
+        ]
+    }
+}
+
+/// The ways into the queues.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    /// Repositories.
+    pub repositories: Queue,
+    /// BackupConfigurations.
+    pub configurations: Queue,
+    /// BackupSessions.
+    pub sessions: Queue,
+    /// RestoreSessions.
+    pub restores: Queue,
+    /// Jobs that are deleted once they have succeeded.
+    pub triggers: Queue,
+}
+
+/// All that the controllers share.
+pub struct Cluster {
+    /// The API server.
+    pub client: Client,
+    /// What the watches saw.
+    pub stores: Stores,
+    /// The ways into the queues.
+    pub queues: Queues,
+    /// What the operator was told.
+    pub options: Options,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether Secrets are there.
+    pub secrets: SecretCheck,
+    /// What was applied.
+    pub applied: Applied,
+    /// Which sessions may run.
+    pub admission: Admission,
+}
+
+impl Cluster {
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Writes an Event. Nothing depends on it: a failure is only logged.
+    pub async fn tell<K: Resource<DynamicType = ()>>(
+        &self,
+        component: &'static str,
+        about: &K,
+        event: Event,
+    ) {
+        let recorder =
+            Recorder::new(self.client.clone(), component, self.options.identity.clone());
+        if let Err(error) = recorder.publish(&reference(about), &event, self.now()).await {
+            tracing::warn!(
+                object = %Key::of(about),
+                reason = %event.reason,
+                error = %chain_of_causes(&error),
+                "an Event is not written"
+            );
+        }
+    }
+}

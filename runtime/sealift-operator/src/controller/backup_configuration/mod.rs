@@ -1,0 +1,63 @@
+//! BackupConfigurations: their conditions, their phase, their CronJob.
+
+mod apply;
+mod cleanup;
+mod dereference;
+mod status;
+mod validate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sealift_kube::backoff::spread;
+use sealift_kube::watch::Key;
+
+use crate::cluster::Cluster;
+use crate::engine::Next;
+use crate::error::Result;
+use crate::labels;
+use crate::secret_check::BELIEVE_PRESENT;
+
+pub(crate) use cleanup::repository_access;
+pub(crate) use dereference::{Presence, backend_secret};
+pub(crate) use validate::{Judgement, Words};
+
+/// The name in Events.
+pub(crate) const COMPONENT: &str = "BackupConfiguration Controller";
+
+/// A missing Secret cannot be watched; it is looked for this often.
+const LOOK_FOR_SECRET: Duration = Duration::from_secs(8);
+
+/// Looks at one BackupConfiguration.
+///
+/// # Errors
+/// A call to the API server failed.
+pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
+    let Some(configuration) = cluster.stores.configurations.find(&key) else {
+        return Ok(Next::Wait);
+    };
+    if labels::is_going(&configuration.metadata) {
+        cleanup::cleanup(&cluster, &configuration).await?;
+        return Ok(Next::Wait);
+    }
+    apply::finalizer(&cluster, &configuration).await?;
+    let found = dereference::dereference(&cluster, &configuration).await;
+    let valid = validate::validate(&found);
+    let mut statements = valid.statements;
+    let mut failure = None;
+    if valid.sound {
+        match apply::apply(&cluster, &found).await {
+            Ok(statement) => statements.push(statement),
+            Err(error) => {
+                statements.push(status::cron_job_failed(&error));
+                failure = Some(error);
+            }
+        }
+    }
+    status::update(&cluster, &configuration, &statements).await?;
+    match failure {
+        Some(error) => Err(error),
+        None if valid.look_for_secret => Ok(Next::After(spread(LOOK_FOR_SECRET))),
+        None => Ok(Next::After(spread(BELIEVE_PRESENT))),
+    }
+}

@@ -1,0 +1,149 @@
+//! Begins a BackupSession, or lets it wait, or ends it before it began.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sealift_api::backup_configuration::BackupConfiguration;
+use sealift_api::backup_session::BackupSession;
+use sealift_core::plan::Plan;
+use sealift_kube::backoff::spread;
+use sealift_kube::watch::Key;
+
+use super::dereference::{Dereferenced, dereference};
+use super::status::{self, Begun};
+use super::validate::{Decision, validate};
+use super::{adopt, finish};
+use crate::admission::Turn;
+use crate::build::Work;
+use crate::cluster::Cluster;
+use crate::condition::{self, Type};
+use crate::controller::launch::{self, Refusal};
+use crate::engine::Next;
+use crate::error::Result;
+use crate::labels::{self, Purpose};
+use crate::planning;
+
+/// What a session waits for wakes it; should that be missed, it looks by itself.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
+    adopt::adopt(cluster, session).await?;
+    let found = dereference(cluster, session);
+    match validate(&found) {
+        Decision::Skip(reason) => finish::skip(cluster, session, &found, &reason).await,
+        Decision::Refuse(reason) => finish::refuse(cluster, session, &found, &reason).await,
+        Decision::WaitFor(other) => {
+            wait(cluster, &found, "WaitingForSession", &format!("Waiting for {other}.")).await
+        }
+        Decision::Begin => claim(cluster, &found).await,
+    }
+}
+
+/// What the watches show may be older than what this process has just decided: claims are not.
+async fn claim(cluster: &Cluster, found: &Dereferenced) -> Result<Next> {
+    let (Some(invoker), Some(target)) = (&found.invoker, &found.target) else {
+        let reason = "spec.target.ref of the BackupConfiguration: no target is named";
+        return finish::refuse(cluster, &found.session, found, reason).await;
+    };
+    let key = Key::of(&*found.session);
+    if let Err(other) = cluster.admission.claim(&key, &Key::of(&**invoker), target) {
+        let text = format!("Waiting for {other}.");
+        return wait(cluster, found, "WaitingForSession", &text).await;
+    }
+    match cluster.admission.ask(&key, created(&found.session)) {
+        Turn::Wait { position, waiting, running } => {
+            let text = format!(
+                "Waiting for a free place: number {position} of {waiting}, while {running} sessions run."
+            );
+            wait(cluster, found, "WaitingForPlace", &text).await
+        }
+        Turn::Now => start(cluster, found, invoker).await,
+    }
+}
+
+async fn wait(
+    cluster: &Cluster,
+    found: &Dereferenced,
+    reason: &'static str,
+    message: &str,
+) -> Result<Next> {
+    status::wait(cluster, &found.session, found.target.as_ref(), reason, message).await?;
+    Ok(Next::After(spread(LOOK_AGAIN)))
+}
+
+async fn start(
+    cluster: &Cluster,
+    found: &Dereferenced,
+    invoker: &BackupConfiguration,
+) -> Result<Next> {
+    let session = &found.session;
+    let planned =
+        planning::backup(&cluster.stores, &cluster.options, invoker, session.name());
+    let plan = match planned {
+        Ok(plan) => plan,
+        Err(error) => {
+            let reason = planning::text(&error.problems);
+            return finish::refuse(cluster, session, found, &reason).await;
+        }
+    };
+    if let Err(Refusal { message }) = launch::check_secrets(cluster, &plan).await? {
+        // The invoker is no longer ready, and shall say so soon.
+        cluster.queues.configurations.now(Key::of(invoker));
+        return finish::refuse(cluster, session, found, &message).await;
+    }
+    let deadline = deadline(session, &plan, cluster.now());
+    match launch(cluster, session, invoker, &plan, deadline).await? {
+        Ok(()) => {
+            let begun = Begun { plan: &plan, deadline };
+            status::begun(cluster, session, &begun).await?;
+            Ok(Next::After(Duration::from_secs(1)))
+        }
+        Err(Refusal { message }) => finish::refuse(cluster, session, found, &message).await,
+    }
+}
+
+async fn launch(
+    cluster: &Cluster,
+    session: &BackupSession,
+    invoker: &BackupConfiguration,
+    plan: &Plan,
+    deadline: Timestamp,
+) -> Result<Result<(), Refusal>> {
+    let place = &plan.repository.reference;
+    let Some(repository) = cluster.stores.repositories.get(&place.namespace, &place.name) else {
+        let message = format!("{place} does not exist any more");
+        return Ok(Err(Refusal { message }));
+    };
+    let work = Work {
+        plan,
+        purpose: Purpose::Backup,
+        invoker: &invoker.metadata,
+        invoker_owner: &labels::owner(invoker),
+        session_owner: &labels::owner(session),
+        runtime: invoker.spec.runtime_settings.as_ref(),
+        temp_dir: invoker.spec.temp_dir.as_ref(),
+        interim: invoker.spec.interim_volume_template.as_ref(),
+        repository: &repository,
+        seconds_left: deadline.as_second() - cluster.now().as_second(),
+        options: &cluster.options,
+    };
+    launch::launch(cluster, &work).await
+}
+
+fn created(session: &BackupSession) -> Timestamp {
+    session.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+/// Time counts from the session's creation; where it had to wait for its turn, from now: waiting
+/// is not its fault.
+fn deadline(session: &BackupSession, plan: &Plan, now: Timestamp) -> Timestamp {
+    let seconds = i64::try_from(plan.timeout_seconds).unwrap_or(i64::MAX);
+    let span = jiff::SignedDuration::from_secs(seconds);
+    let waited = session
+        .status
+        .as_ref()
+        .is_some_and(|status| condition::find(&status.conditions, Type::Queued).is_some());
+    let begin = if waited { now } else { created(session) };
+    begin.checked_add(span).unwrap_or(Timestamp::MAX)
+}

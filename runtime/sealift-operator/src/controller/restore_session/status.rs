@@ -1,0 +1,240 @@
+//! The status of a RestoreSession: what stands in it as facts, and how it is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sealift_api::backup_session::HostPhase;
+use sealift_api::restore_session::{
+    HostRestoreStats, RestoreSession, RestoreSessionPhase, RestoreSessionStatus,
+};
+use sealift_core::duration::format_seconds;
+use sealift_core::plan::Plan;
+use sealift_core::session::{Phase, RestoreFacts, TargetFacts};
+use sealift_kube::event::Event;
+use sealift_kube::status as server;
+use sealift_kube::watch::Key;
+
+use super::COMPONENT;
+use crate::cluster::Cluster;
+use crate::condition::{self, Statement, Truth, Type, holds, seconds};
+use crate::ending::Death;
+use crate::error::Result;
+
+/// What a restore waits for is watched, Secrets excepted.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(8);
+
+/// How it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Conclusion {
+    /// The Job has said it, or the conditions do.
+    Reported,
+    /// The Job is done and could only leave a record.
+    Done,
+    /// The Job died.
+    Lost(Death),
+    /// Time is up.
+    Deadline,
+}
+
+impl Conclusion {
+    /// What went wrong, if the Job has not said it.
+    pub(super) fn error(&self, time_out: &str) -> Option<String> {
+        match self {
+            Self::Lost(death) => Some(death.message.clone()),
+            Self::Deadline => Some(deadline_message(time_out)),
+            Self::Reported | Self::Done => None,
+        }
+    }
+}
+
+/// How it ends, and what is needed to say it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End<'a> {
+    pub(super) conclusion: &'a Conclusion,
+    pub(super) hostname: &'a str,
+    pub(super) time_out: &'a str,
+    pub(super) statements: &'a [Statement],
+    pub(super) now: Timestamp,
+}
+
+/// Whether the Job has said all it will say.
+pub(super) fn is_reported(session: &RestoreSession) -> bool {
+    let Some(status) = &session.status else { return false };
+    target_facts(status, &hosts(status)).phase().is_final()
+        && condition::find(&status.conditions, Type::MetricsPushed).is_some()
+}
+
+/// It cannot begin yet.
+pub(super) async fn waiting(
+    cluster: &Cluster,
+    known: &Arc<RestoreSession>,
+    statements: &[Statement],
+) -> Result<()> {
+    let now = cluster.now();
+    server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
+        let status = found.status.get_or_insert_default();
+        say(status, statements, now);
+        status.phase = Some(match holds(&status.conditions, Type::ValidationPassed) {
+            Some(false) => RestoreSessionPhase::Invalid,
+            _ => RestoreSessionPhase::Pending,
+        });
+    })
+    .await?;
+    let before = known.status.clone().unwrap_or_default();
+    for said in statements.iter().filter(|said| said.truth != Truth::True) {
+        if condition::find(&before.conditions, said.type_)
+            .is_none_or(|found| found.message.as_deref() != Some(&said.message))
+        {
+            cluster.tell(COMPONENT, &**known, Event::warning(said.reason, &said.message)).await;
+        }
+    }
+    Ok(())
+}
+
+/// It has a Job.
+pub(super) async fn begun(
+    cluster: &Cluster,
+    known: &Arc<RestoreSession>,
+    statements: &[Statement],
+    plan: &Plan,
+    deadline: Timestamp,
+) -> Result<()> {
+    let now = cluster.now();
+    let target = &plan.target.reference;
+    let ensured = [
+        Statement::yes(
+            Type::RestoreJobCreated,
+            "RestoreJobCreationSucceeded",
+            "Successfully created restore job.",
+        ),
+        Statement::yes(
+            Type::RestoreExecutorEnsured,
+            "SuccessfullyEnsuredRestoreExecutor",
+            format!(
+                "Restorer job/init-container has been ensured successfully for {} {}/{}.",
+                target.kind, target.namespace, target.name
+            ),
+        ),
+    ];
+    server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
+        let status = found.status.get_or_insert_default();
+        say(status, statements, now);
+        say(status, &ensured, now);
+        status.total_hosts = Some(1);
+        status.session_deadline = Some(Time(seconds(deadline)));
+        status.phase = Some(RestoreSessionPhase::Running);
+    })
+    .await?;
+    Ok(())
+}
+
+/// Writes the end.
+pub(super) async fn end(
+    cluster: &Cluster,
+    known: &Arc<RestoreSession>,
+    end: &End<'_>,
+) -> Result<RestoreSession> {
+    let written = server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
+        use RestoreSessionPhase::{Failed, Succeeded, Unknown};
+        let phase = found.status.as_ref().and_then(|status| status.phase);
+        // Somebody else has ended it: it stays as it is.
+        if !matches!(phase, Some(Succeeded | Failed | Unknown)) {
+            found.status = Some(ended(found, end));
+        }
+    })
+    .await?;
+    let status = written.status.as_ref();
+    tracing::info!(
+        session = %Key::of(&**known),
+        phase = ?status.and_then(|status| status.phase),
+        duration = status.and_then(|status| status.session_duration.as_deref()).unwrap_or_default(),
+        "a RestoreSession has ended"
+    );
+    Ok(written)
+}
+
+/// The status of a restore that ends so.
+fn ended(session: &RestoreSession, end: &End<'_>) -> RestoreSessionStatus {
+    let mut status = session.status.clone().unwrap_or_default();
+    say(&mut status, end.statements, end.now);
+    let open = !target_facts(&status, &hosts(&status)).phase().is_final();
+    let host = |phase, error| {
+        vec![HostRestoreStats {
+            hostname: Some(end.hostname.to_owned()),
+            phase: Some(phase),
+            duration: None,
+            error,
+        }]
+    };
+    match end.conclusion {
+        Conclusion::Done if open => {
+            status.total_hosts = Some(1);
+            status.stats = host(HostPhase::Succeeded, None);
+        }
+        Conclusion::Lost(_) | Conclusion::Deadline if open => {
+            status.total_hosts = Some(1);
+            status.stats = host(HostPhase::Failed, end.conclusion.error(end.time_out));
+        }
+        Conclusion::Reported | Conclusion::Done | Conclusion::Lost(_) | Conclusion::Deadline => {}
+    }
+    if *end.conclusion == Conclusion::Deadline {
+        let said = Statement::yes(
+            Type::DeadlineExceeded,
+            "FailedToCompleteWithinDeadline",
+            deadline_message(end.time_out),
+        );
+        condition::set(&mut status.conditions, &said, None, end.now);
+    }
+    let ended = hosts(&status);
+    let facts = RestoreFacts {
+        deadline_exceeded: holds(&status.conditions, Type::DeadlineExceeded) == Some(true),
+        target: target_facts(&status, &ended),
+        reported: true,
+    };
+    status.phase = Some(match facts.phase() {
+        Phase::Succeeded => RestoreSessionPhase::Succeeded,
+        _ => RestoreSessionPhase::Failed,
+    });
+    let created = session.metadata.creation_timestamp.as_ref().map_or(end.now, |time| time.0);
+    let took = end.now.as_second().saturating_sub(created.as_second()).max(1);
+    status.session_duration = Some(format_seconds(took.unsigned_abs()));
+    status
+}
+
+fn say(status: &mut RestoreSessionStatus, statements: &[Statement], now: Timestamp) {
+    for statement in statements {
+        condition::set(&mut status.conditions, statement, None, now);
+    }
+}
+
+fn deadline_message(time_out: &str) -> String {
+    format!("Failed to complete restore within {time_out}.")
+}
+
+fn hosts(status: &RestoreSessionStatus) -> Vec<bool> {
+    status
+        .stats
+        .iter()
+        .filter_map(|host| match host.phase? {
+            HostPhase::Succeeded => Some(true),
+            HostPhase::Failed => Some(false),
+            HostPhase::Running | HostPhase::Unknown => None,
+        })
+        .collect()
+}
+
+fn target_facts<'a>(status: &RestoreSessionStatus, ended: &'a [bool]) -> TargetFacts<'a> {
+    let said = |type_| holds(&status.conditions, type_);
+    TargetFacts {
+        executor_ensured: said(Type::RestoreExecutorEnsured),
+        hooks: [
+            said(Type::PreRestoreHookExecutionSucceeded),
+            said(Type::PostRestoreHookExecutionSucceeded),
+        ],
+        disrupted: false,
+        hosts: status.total_hosts.and_then(|hosts| usize::try_from(hosts).ok()),
+        ended,
+    }
+}

@@ -1,0 +1,32 @@
+//! Judges a RestoreSession by what it names: pure. The conditions are the original's.
+
+use super::dereference::Dereferenced;
+use crate::build;
+use crate::condition::{Statement, Type};
+use crate::controller::backup_configuration::{Judgement, Words};
+
+/// What was found.
+#[derive(Debug, PartialEq)]
+pub(super) struct Validated {
+    /// For the status, in the order in which they were found.
+    pub(super) statements: Vec<Statement>,
+    /// Whether it can be started.
+    pub(super) sound: bool,
+}
+
+pub(super) fn validate(found: &Dereferenced) -> Validated {
+    let mut judgement = Judgement::default();
+    let there = judgement.repository(found.repository_key.as_ref(), found.repository.is_some());
+    if there {
+        if let Some((secret, presence)) = &found.secret {
+            judgement.secret(secret, presence);
+        }
+        let runtime = found.session.spec.runtime_settings.as_ref();
+        judgement.plan(&found.plan, build::own_service_account(runtime));
+    }
+    if let Some(target) = &found.target {
+        let words = Words { type_: Type::RestoreTargetFound, noun: "Restore" };
+        judgement.target(&words, target, found.target_found);
+    }
+    Validated { sound: judgement.is_sound(), statements: judgement.statements }
+}

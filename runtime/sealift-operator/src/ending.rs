@@ -1,0 +1,340 @@
+//! What became of a Job: from the Job and its pods, and the record it left.
+//!
+//! Pure. A Job that ends well reports by itself; this is for the ones that do not: killed,
+//! evicted, out of memory, deleted, never started. Messages say what happened and what to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
+use sealift_core::outcome::{JobOutcome, OUTCOME_VERSION};
+
+use crate::labels;
+
+/// Why kubelet cannot start a container; it tries again, and a person may help meanwhile.
+const START_PROBLEMS: [&str; 8] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RunContainerError",
+];
+
+/// What became of a Job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// There is no such Job.
+    Missing,
+    /// It has not started yet; at `give_up` it is ended for `death`. None = there is nothing
+    /// wrong so far.
+    Starting {
+        /// When to give up.
+        give_up: Option<(Timestamp, Death)>,
+    },
+    /// It runs.
+    Running,
+    /// It has ended well, or says so.
+    Complete(Option<Box<JobOutcome>>),
+    /// It has died, or ended without success.
+    Dead(Death, Option<Box<JobOutcome>>),
+}
+
+/// Why a Job did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// A stable word.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Death {
+    /// For a reason of ours.
+    #[must_use]
+    pub fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+/// Judges a Job. `limit` is how long it may take until its container runs.
+#[must_use]
+pub fn judge(job: Option<&Job>, pods: &[Arc<Pod>], limit: Duration) -> Ending {
+    let Some(job) = job else { return Ending::Missing };
+    let newest = pods.iter().max_by_key(|pod| pod.metadata.creation_timestamp.clone());
+    let record = || newest.and_then(|pod| record(pod)).map(Box::new);
+    if has(job, "Complete") || has(job, "SuccessCriteriaMet") {
+        return Ending::Complete(record());
+    }
+    if has(job, "Failed") || has(job, "FailureTarget") {
+        return Ending::Dead(death(job, newest.map(|pod| &**pod)), record());
+    }
+    if labels::is_going(&job.metadata) {
+        return Ending::Dead(Death::new("JobDeleted", "the Job was deleted while it ran"), record());
+    }
+    match newest {
+        None => Ending::Starting { give_up: no_pod(job, limit) },
+        Some(pod) if is_started(pod) => Ending::Running,
+        Some(pod) => Ending::Starting { give_up: not_started(pod, limit) },
+    }
+}
+
+fn has(job: &Job, type_: &str) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|found| found.type_ == type_ && found.status == "True")
+}
+
+fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    container(pod)?.state.as_ref()?.terminated.as_ref()
+}
+
+fn is_started(pod: &Pod) -> bool {
+    let state = container(pod).and_then(|container| container.state.as_ref());
+    state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+}
+
+/// What the Job wrote down before it ended.
+fn record(pod: &Pod) -> Option<JobOutcome> {
+    let text = terminated(pod)?.message.as_deref()?;
+    serde_json::from_str(text).ok().filter(|read: &JobOutcome| read.version == OUTCOME_VERSION)
+}
+
+fn no_pod(job: &Job, limit: Duration) -> Option<(Timestamp, Death)> {
+    let since = job.metadata.creation_timestamp.as_ref()?.0;
+    let message = format!(
+        "no pod was made for the Job within {} s; `kubectl describe job` shows why, such as a quota or an admission policy",
+        limit.as_secs()
+    );
+    Some((after(since, limit)?, Death::new("PodNotCreated", message)))
+}
+
+fn not_started(pod: &Pod, limit: Duration) -> Option<(Timestamp, Death)> {
+    let status = pod.status.as_ref()?;
+    let since = pod.metadata.creation_timestamp.as_ref()?.0;
+    let waiting =
+        container(pod).and_then(|found| found.state.as_ref()).and_then(|state| state.waiting.as_ref());
+    if let Some(waiting) = waiting {
+        let reason = waiting.reason.as_deref().unwrap_or_default();
+        if START_PROBLEMS.contains(&reason) {
+            let detail = waiting.message.as_deref().unwrap_or("no details");
+            let message = format!(
+                "the container did not start within {} s: {reason}: {detail}",
+                limit.as_secs()
+            );
+            return Some((after(since, limit)?, Death::new(reason, message)));
+        }
+    }
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|found| found.type_ == "PodScheduled" && found.status == "False")?;
+    let detail = unscheduled.message.as_deref().unwrap_or("no details");
+    let message = format!(
+        "the pod was not scheduled within {} s: {detail}; check requests, nodeSelector, affinity and tolerations in spec.runtimeSettings",
+        limit.as_secs()
+    );
+    Some((after(since, limit)?, Death::new("Unschedulable", message)))
+}
+
+fn after(time: Timestamp, limit: Duration) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::try_from(limit).ok()?).ok()
+}
+
+fn death(job: &Job, pod: Option<&Pod>) -> Death {
+    let of_pod = pod.and_then(death_of_pod);
+    let failed = job
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten())
+        .find(|found| found.type_ == "Failed" || found.type_ == "FailureTarget");
+    let reason = failed.and_then(|found| found.reason.as_deref()).unwrap_or("JobFailed");
+    let message = failed.and_then(|found| found.message.as_deref()).unwrap_or_default();
+    match (of_pod, reason) {
+        (Some(death), _) => death,
+        (None, "DeadlineExceeded") => Death::new(
+            "DeadlineExceeded",
+            "the Job ran longer than its activeDeadlineSeconds and was ended",
+        ),
+        // The pod is gone, and with it what it could have told.
+        (None, "BackoffLimitExceeded") => Death::new(
+            "PodDeleted",
+            "the pod was deleted, or vanished with its node, before it had ended",
+        ),
+        (None, reason) => Death::new(reason, format!("the Job failed: {message}")),
+    }
+}
+
+fn death_of_pod(pod: &Pod) -> Option<Death> {
+    let status = pod.status.as_ref()?;
+    if status.reason.as_deref() == Some("Evicted") {
+        let detail = status.message.as_deref().unwrap_or("no details");
+        return Some(Death::new("Evicted", format!("the pod was evicted: {detail}")));
+    }
+    let disrupted = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|found| found.type_ == "DisruptionTarget" && found.status == "True");
+    if let Some(disrupted) = disrupted {
+        let reason = disrupted.reason.as_deref().unwrap_or("DisruptionTarget");
+        let detail = disrupted.message.as_deref().unwrap_or("no details");
+        return Some(Death::new(reason, format!("the pod was removed ({reason}): {detail}")));
+    }
+    let ended = terminated(pod)?;
+    match (ended.reason.as_deref(), ended.exit_code) {
+        (Some("OOMKilled"), _) => Some(Death::new(
+            "OOMKilled",
+            "the container used more memory than its limit and was killed (OOMKilled); raise spec.runtimeSettings.container.resources.limits.memory",
+        )),
+        (reason, code) => {
+            let told = record(pod).filter(|told| !told.message.is_empty());
+            let message = match told {
+                Some(told) => told.message,
+                None => format!(
+                    "the container ended with exit code {code} ({}) and did not report how",
+                    reason.unwrap_or("no reason")
+                ),
+            };
+            let reason = record(pod).map(|told| told.reason).filter(|reason| !reason.is_empty());
+            Some(Death { reason: reason.unwrap_or_else(|| "JobFailed".to_owned()), message })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    fn job(conditions: serde_json::Value) -> Job {
+        serde_json::from_value(json!({
+            "metadata": {"name": "j", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "status": {"conditions": conditions}
+        }))
+        .unwrap()
+    }
+
+    fn pod(status: serde_json::Value) -> Vec<Arc<Pod>> {
+        let pod = json!({
+            "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:05Z"}, "status": status
+        });
+        vec![Arc::new(serde_json::from_value(pod).unwrap())]
+    }
+
+    fn failed() -> Job {
+        job(json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}]))
+    }
+
+    fn told(ending: &Ending) -> String {
+        match ending {
+            Ending::Starting { give_up: Some((at, death)) } => {
+                format!("at {at}: {}: {}", death.reason, death.message)
+            }
+            Ending::Dead(death, record) => {
+                format!("{}: {}{}", death.reason, death.message, if record.is_some() { " (record)" } else { "" })
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_death_says_what_happened_and_what_to_do() {
+        let terminated = |reason: &str, code: i32, message: &str| {
+            pod(json!({"phase": "Failed", "containerStatuses": [{
+                "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+            }]}))
+        };
+        let record = JobOutcome::new(sealift_core::outcome::Ending::Refused, 1, 2)
+            .because("PlanOutdated", "the AppBinding changed")
+            .to_line();
+        let rows = [
+            judge(Some(&failed()), &terminated("OOMKilled", 137, ""), LIMIT),
+            judge(Some(&failed()), &terminated("Error", 101, "no record"), LIMIT),
+            judge(Some(&failed()), &terminated("Error", 2, &record), LIMIT),
+            judge(Some(&failed()), &[], LIMIT),
+            judge(
+                Some(&failed()),
+                &pod(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"})),
+                LIMIT,
+            ),
+            judge(
+                Some(&failed()),
+                &pod(json!({"conditions": [{"type": "DisruptionTarget", "status": "True",
+                    "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}]})),
+                LIMIT,
+            ),
+            judge(
+                Some(&job(json!([{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]))),
+                &[],
+                LIMIT,
+            ),
+        ];
+        insta::assert_snapshot!(rows.iter().map(told).collect::<Vec<_>>().join("\n"), @r"
+        OOMKilled: the container used more memory than its limit and was killed (OOMKilled); raise spec.runtimeSettings.container.resources.limits.memory
+        JobFailed: the container ended with exit code 101 (Error) and did not report how
+        PlanOutdated: the AppBinding changed (record)
+        PodDeleted: the pod was deleted, or vanished with its node, before it had ended
+        Evicted: the pod was evicted: low on memory
+        EvictionByEvictionAPI: the pod was removed (EvictionByEvictionAPI): Eviction API: evicting
+        DeadlineExceeded: the Job ran longer than its activeDeadlineSeconds and was ended
+        ");
+    }
+
+    #[test]
+    fn a_pod_that_does_not_start_has_until_the_limit() {
+        let running = job(json!([]));
+        let waiting = |reason: &str| {
+            pod(json!({"phase": "Pending", "containerStatuses": [{
+                "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": reason, "message": "not found"}}
+            }]}))
+        };
+        let rows = [
+            judge(Some(&running), &[], LIMIT),
+            judge(Some(&running), &waiting("ImagePullBackOff"), LIMIT),
+            judge(
+                Some(&running),
+                &pod(json!({"conditions": [{"type": "PodScheduled", "status": "False",
+                    "reason": "Unschedulable", "message": "0/1 nodes are available"}]})),
+                LIMIT,
+            ),
+        ];
+        insta::assert_snapshot!(rows.iter().map(told).collect::<Vec<_>>().join("\n"), @r"
+        at 2026-01-01T00:10:00Z: PodNotCreated: no pod was made for the Job within 600 s; `kubectl describe job` shows why, such as a quota or an admission policy
+        at 2026-01-01T00:10:05Z: ImagePullBackOff: the container did not start within 600 s: ImagePullBackOff: not found
+        at 2026-01-01T00:10:05Z: Unschedulable: the pod was not scheduled within 600 s: 0/1 nodes are available; check requests, nodeSelector, affinity and tolerations in spec.runtimeSettings
+        ");
+        assert_eq!(
+            judge(Some(&running), &waiting("ContainerCreating"), LIMIT),
+            Ending::Starting { give_up: None }
+        );
+    }
+
+    #[test]
+    fn what_runs_runs_and_what_is_not_there_is_missing() {
+        let started = pod(json!({"phase": "Running", "containerStatuses": [{
+            "name": "c", "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+            "state": {"running": {}}
+        }]}));
+        assert_eq!(judge(Some(&job(json!([]))), &started, LIMIT), Ending::Running);
+        assert_eq!(judge(None, &started, LIMIT), Ending::Missing);
+        let complete = job(json!([{"type": "Complete", "status": "True"}]));
+        assert_eq!(judge(Some(&complete), &started, LIMIT), Ending::Complete(None));
+        let mut going = job(json!([]));
+        going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        assert!(matches!(judge(Some(&going), &started, LIMIT), Ending::Dead(..)));
+    }
+}

@@ -1,0 +1,320 @@
+//! Rights: of a Job, derived from its plan, and of the operator itself. Pure values; every rule
+//! names the code that needs it, and nothing else is granted.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use sealift_core::hook::HookAction;
+use sealift_core::plan::{Direction, Plan, SecretRef, SecretTransform};
+use sealift_kube::lease;
+
+const STASH: &str = "stash.appscode.com";
+const CATALOG: &str = "appcatalog.appscode.com";
+
+/// A rule for these objects only.
+pub(crate) fn named(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> PolicyRule {
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    names.sort();
+    names.dedup();
+    PolicyRule { resource_names: Some(names), ..any(group, resource, verbs) }
+}
+
+/// A rule for all objects of a resource.
+pub(crate) fn any(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(vec![resource.to_owned()]),
+        verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        ..PolicyRule::default()
+    }
+}
+
+/// What the Job of a plan may do in its own namespace.
+#[must_use]
+pub fn rules(plan: &Plan) -> Vec<PolicyRule> {
+    let namespace = &plan.session.namespace;
+    let here = |of: &str| of == namespace;
+    let session = match plan.direction {
+        Direction::Backup(_) => "backupsessions",
+        Direction::Restore(_) => "restoresessions",
+    };
+    let name = plan.session.name.as_str();
+    let mut rules = vec![
+        // sealift-job writes its result; the final phase is the operator's.
+        named(STASH, session, &["get"], &[name]),
+        named(STASH, &format!("{session}/status"), &["get", "update"], &[name]),
+        // Its Events are about the session; an Event has no name before it is made.
+        any("", "events", &["create"]),
+    ];
+    if here(&plan.target.reference.namespace) {
+        // Its pins are compared, and `addKey` transforms carry their values there.
+        rules.push(named(CATALOG, "appbindings", &["get"], &[&plan.target.reference.name]));
+    }
+    rules.extend(secret_rules(plan, namespace));
+    if here(&plan.repository.reference.namespace) {
+        rules.extend(of_repository(plan));
+    }
+    rules.extend(hook_rules(plan, namespace));
+    rules
+}
+
+/// What the Job of a plan may do in the namespace of its Repository, if that is another one.
+#[must_use]
+pub fn repository_rules(plan: &Plan) -> Vec<PolicyRule> {
+    let mut rules = secret_rules(plan, &plan.repository.reference.namespace);
+    rules.extend(of_repository(plan));
+    rules
+}
+
+/// What the Job of a plan needs in the namespace of its target, if that is another one. It is
+/// never granted: the user's own ServiceAccount has to have it.
+#[must_use]
+pub fn target_rules(plan: &Plan) -> Vec<PolicyRule> {
+    let target = &plan.target.reference;
+    let mut rules = vec![named(CATALOG, "appbindings", &["get"], &[&target.name])];
+    rules.extend(secret_rules(plan, &target.namespace));
+    rules.extend(hook_rules(plan, &target.namespace));
+    rules
+}
+
+fn of_repository(plan: &Plan) -> Vec<PolicyRule> {
+    let repository = &plan.repository.reference;
+    let name = repository.name.as_str();
+    let mut rules = vec![
+        // Its pins are compared.
+        named(STASH, "repositories", &["get"], &[name]),
+        // Size, integrity and counts after a backup.
+        named(STASH, "repositories/status", &["get", "update"], &[name]),
+    ];
+    let pin = plan.pins.objects.iter().find(|pin| pin.object == *repository);
+    if let Some(pin) = pin {
+        // sealift-kube's lease: the operator makes it, the Job enters and leaves it.
+        let lease = lease::name(&pin.uid);
+        rules.push(named("coordination.k8s.io", "leases", &["get", "update"], &[&lease]));
+    }
+    rules
+}
+
+/// The Secrets a plan names, one rule for all that are read, one for the one that is written.
+fn secret_rules(plan: &Plan, namespace: &str) -> Vec<PolicyRule> {
+    let of_namespace = |secret: &&SecretRef| secret.namespace == namespace;
+    let read: Vec<&str> =
+        secrets(plan).into_iter().filter(of_namespace).map(|secret| secret.name.as_str()).collect();
+    let mut rules = Vec::new();
+    if !read.is_empty() {
+        // Storage, token and what its transforms add, unseal keys: read live, never from the plan.
+        rules.push(named("", "secrets", &["get"], &read));
+    }
+    let written = plan.keys.as_ref().map(|keys| &keys.secret).filter(of_namespace);
+    if let (Direction::Restore(_), Some(secret)) = (&plan.direction, written) {
+        // A forced restore brings the keys of the snapshot back.
+        rules.push(named("", "secrets", &["patch"], &[&secret.name]));
+    }
+    rules
+}
+
+/// Every Secret a plan names.
+#[must_use]
+pub fn secrets(plan: &Plan) -> Vec<&SecretRef> {
+    let mut secrets = vec![&plan.repository.secret];
+    for credential in plan.origins.iter().filter_map(|origin| origin.credential.as_ref()) {
+        secrets.push(&credential.secret);
+        for transform in &credential.transforms {
+            match transform {
+                SecretTransform::AddKeysFrom { secret } => secrets.push(secret),
+                SecretTransform::RenameKey { .. }
+                | SecretTransform::AddKey { .. }
+                | SecretTransform::RemoveKey { .. } => {}
+            }
+        }
+    }
+    secrets.extend(plan.keys.as_ref().map(|keys| &keys.secret));
+    secrets.sort();
+    secrets.dedup();
+    secrets
+}
+
+fn hook_rules(plan: &Plan, here: &str) -> Vec<PolicyRule> {
+    let services: Vec<&str> = plan
+        .hooks
+        .actions()
+        .filter_map(|action| match action {
+            HookAction::Exec { namespace, service, .. } if namespace == here => {
+                Some(service.as_str())
+            }
+            HookAction::Exec { .. }
+            | HookAction::HttpGet { .. }
+            | HookAction::HttpPost { .. }
+            | HookAction::TcpSocket { .. } => None,
+        })
+        .collect();
+    if services.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        // The pod of an exec hook is one behind the target's Service.
+        named("", "endpoints", &["get"], &services),
+        // Which pod that is shows when the hook runs: pods cannot be named here.
+        any("", "pods", &["get"]),
+        any("", "pods/exec", &["create", "get"]),
+    ]
+}
+
+/// A rule of the operator and the reason for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorRule {
+    /// The rule.
+    pub rule: PolicyRule,
+    /// The code that needs it.
+    pub reason: &'static str,
+    /// The chart value that switches it off; none = it is always there.
+    pub value: Option<&'static str>,
+}
+
+/// What the operator itself may do, in all namespaces it watches. It holds what it grants to
+/// Jobs, so that it needs neither `escalate` nor `bind`.
+#[must_use]
+pub fn operator_rules() -> Vec<OperatorRule> {
+    let rule = |groups: &[&str], resources: &[&str], verbs: &[&str], reason| OperatorRule {
+        rule: PolicyRule {
+            api_groups: Some(groups.iter().map(|group| (*group).to_owned()).collect()),
+            resources: Some(resources.iter().map(|name| (*name).to_owned()).collect()),
+            verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+            ..PolicyRule::default()
+        },
+        reason,
+        value: None,
+    };
+    let optional = |value, rule: OperatorRule| OperatorRule { value: Some(value), ..rule };
+    vec![
+        rule(
+            &[STASH],
+            &["backupconfigurations", "backupsessions", "restoresessions", "repositories"],
+            &["get", "list", "watch", "patch"],
+            "cluster.rs watches them; controller/* adds finalizers, labels and owners",
+        ),
+        rule(
+            &[STASH],
+            &[
+                "backupconfigurations/status",
+                "backupsessions/status",
+                "restoresessions/status",
+                "repositories/status",
+            ],
+            &["get", "update"],
+            "controller/*/status.rs; rules.rs grants it to Jobs",
+        ),
+        rule(
+            &[STASH],
+            &[
+                "backupconfigurations/finalizers",
+                "backupsessions/finalizers",
+                "restoresessions/finalizers",
+            ],
+            &["update"],
+            "labels.rs makes them owners that block",
+        ),
+        rule(
+            &[STASH],
+            &["backupsessions"],
+            &["create", "delete"],
+            "controller/backup_session/{retry,history}.rs; build/cron_job.rs grants create",
+        ),
+        rule(
+            &[STASH],
+            &["tasks", "functions"],
+            &["get", "list", "watch"],
+            "cluster.rs watches them: plans are made of them",
+        ),
+        rule(
+            &[CATALOG],
+            &["appbindings"],
+            &["get", "list", "watch"],
+            "cluster.rs watches them: targets; rules.rs grants get",
+        ),
+        rule(
+            &[""],
+            &["namespaces"],
+            &["get", "list", "watch"],
+            "cluster.rs watches their labels: usagePolicy selects by them",
+        ),
+        rule(
+            &["batch"],
+            &["cronjobs", "jobs"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+            "controller/*/apply.rs makes them, ending.rs watches Jobs",
+        ),
+        rule(
+            &[""],
+            &["pods"],
+            &["get", "list", "watch"],
+            "ending.rs: why a Job's pod died or does not start",
+        ),
+        rule(
+            &[""],
+            &["configmaps", "serviceaccounts", "persistentvolumeclaims"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+            "controller/*/apply.rs: plans, ServiceAccounts, interim volumes",
+        ),
+        rule(
+            &["rbac.authorization.k8s.io"],
+            &["roles", "rolebindings"],
+            &["get", "list", "watch", "create", "patch", "delete"],
+            "controller/*/apply.rs: one pair per invoker",
+        ),
+        rule(
+            &["coordination.k8s.io"],
+            &["leases"],
+            &["get", "create", "patch", "update"],
+            "the leader's Lease, and a Lease for each repository; rules.rs grants get and update",
+        ),
+        rule(&[""], &["events"], &["create"], "sealift-kube/event.rs; rules.rs grants it"),
+        rule(
+            &[""],
+            &["secrets"],
+            &["get"],
+            "secret_check.rs looks whether those that are named are there; rules.rs grants it",
+        ),
+        rule(
+            &["apps"],
+            &["deployments"],
+            &["list", "watch"],
+            "takeover.rs: whether the original's operator runs",
+        ),
+        rule(
+            &["apiregistration.k8s.io"],
+            &["apiservices"],
+            &["list"],
+            "takeover.rs: what the original left behind",
+        ),
+        rule(
+            &["admissionregistration.k8s.io"],
+            &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+            &["list"],
+            "takeover.rs: what the original left behind",
+        ),
+        optional(
+            "rbac.restoreUnsealKeys",
+            rule(
+                &[""],
+                &["secrets"],
+                &["patch"],
+                "rules.rs grants it to the Job of a restore that brings unseal keys back",
+            ),
+        ),
+        optional(
+            "rbac.execHooks",
+            rule(
+                &[""],
+                &["pods/exec"],
+                &["create", "get"],
+                "rules.rs grants it to Jobs with an exec hook",
+            ),
+        ),
+        optional(
+            "rbac.execHooks",
+            rule(&[""], &["endpoints"], &["get"], "rules.rs grants it to Jobs with an exec hook"),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod chart;

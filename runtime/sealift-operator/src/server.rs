@@ -1,0 +1,144 @@
+//! `/metrics`, `/healthz`, `/readyz`: what the cluster asks of the operator itself.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use sealift_api::backup_session::BackupSessionPhase;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+use crate::metrics::{Gauge, KindMetrics, render};
+use crate::stage::StageCell;
+
+/// What is told.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) stage: StageCell,
+    pub(crate) kinds: Vec<Arc<KindMetrics>>,
+    pub(crate) cluster: Arc<OnceLock<Arc<Cluster>>>,
+}
+
+/// Listens; the requests are served until told to stop.
+pub(crate) async fn serve(
+    address: SocketAddr,
+    told: Told,
+    stop: CancellationToken,
+) -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    tokio::spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the metrics server failed");
+                    continue;
+                }
+            };
+            let told = told.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let answer = told.answer(&request);
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                if let Err(error) =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+                {
+                    tracing::debug!(%error, "a connection to the metrics server broke off");
+                }
+            });
+        }
+    });
+    Ok(bound)
+}
+
+impl Told {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let (status, text) = match request.uri().path() {
+            "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
+            "/readyz" => self.ready(),
+            "/metrics" => (StatusCode::OK, render(&self.kinds, &self.gauges())),
+            _ => (StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n".to_owned()),
+        };
+        let mut response = Response::new(Full::new(Bytes::from(text)));
+        *response.status_mut() = status;
+        let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+        response
+    }
+
+    fn ready(&self) -> (StatusCode, String) {
+        let stage = self.stage.get();
+        let mut text = format!("{}\n", stage.text());
+        let mut ready = stage.is_ready();
+        for (kind, seen, trouble) in self.cluster.get().iter().flat_map(|it| it.stores.health()) {
+            if let Some(trouble) = trouble {
+                text.push_str(&format!("{kind}: {trouble}\n"));
+            }
+            ready = ready && seen;
+        }
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, text)
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let Some(cluster) = self.cluster.get() else { return Vec::new() };
+        let mut gauges = Vec::new();
+        let mut add = |name, help, labels: String, value: f64| {
+            gauges.push(Gauge { name, help, labels, value });
+        };
+        for (phase, word) in PHASES {
+            let count = cluster
+                .stores
+                .sessions
+                .select(|session| session.status.as_ref().and_then(|status| status.phase) == phase)
+                .len();
+            add(
+                "sealift_sessions",
+                "BackupSessions by phase.",
+                format!("phase=\"{word}\""),
+                number(count),
+            );
+        }
+        let (running, waiting) = cluster.admission.counts();
+        add("sealift_sessions_running", "BackupSessions that hold a place.", String::new(), number(running));
+        add("sealift_sessions_waiting", "BackupSessions that wait for a place.", String::new(), number(waiting));
+        for (kind, seen, trouble) in cluster.stores.health() {
+            let works = seen && trouble.is_none();
+            add(
+                "sealift_watch_works",
+                "Whether the watch of a kind works.",
+                format!("kind=\"{kind}\""),
+                f64::from(u8::from(works)),
+            );
+        }
+        gauges
+    }
+}
+
+const PHASES: [(Option<BackupSessionPhase>, &str); 6] = [
+    (None, "None"),
+    (Some(BackupSessionPhase::Pending), "Pending"),
+    (Some(BackupSessionPhase::Running), "Running"),
+    (Some(BackupSessionPhase::Skipped), "Skipped"),
+    (Some(BackupSessionPhase::Succeeded), "Succeeded"),
+    (Some(BackupSessionPhase::Failed), "Failed"),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "a number of objects")]
+fn number(count: usize) -> f64 {
+    count as f64
+}
