@@ -21,7 +21,7 @@ use count::Count;
 const SERVERS: [&str; 7] =
     ["rest-server", "pushgateway", "versitygw", "restic", "helm", "vault", "kubernetes"];
 
-/// What a node needs besides, for the tests that run pods.
+/// What the tests that run pods need besides.
 const NODE_SERVERS: [&str; 2] = ["pause", "coredns"];
 
 /// Which tests.

@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod client;
 mod control_groups;
 pub mod control_plane;
+pub mod helm;
 pub mod images;
 pub mod kubectl;
 pub mod manifests;

@@ -16,7 +16,9 @@
 mod api_surface;
 mod conditions;
 mod deletion;
+mod deploy;
 mod faults;
+mod installed;
 mod pod_faults;
 mod pods;
 mod readiness;
@@ -64,6 +66,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         tasks::tests(world),
         sessions::tests(world),
         deletion::tests(world),
+        deploy::tests(world),
         faults::tests(world),
     ]
     .into_iter()
@@ -73,6 +76,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
         trials.extend(pods::tests(world));
         trials.extend(pod_faults::tests(world));
+        trials.extend(installed::tests(world));
     }
     trials
 }
