@@ -122,7 +122,11 @@ fn chart(name: &str) -> PathBuf {
 }
 
 fn lint(name: &str) -> Result<Output> {
-    helm_program()?.args(["lint", "--strict"]).arg(chart(name)).output().context("failed to run helm")
+    helm_program()?
+        .args(["lint", "--strict"])
+        .arg(chart(name))
+        .output()
+        .context("failed to run helm")
 }
 
 fn template(values: &[&str]) -> Result<Output> {
@@ -164,8 +168,8 @@ fn picture(name: &str, values: &[&str]) -> Result<()> {
     if std::env::var("SEALIFT_UPDATE").is_ok() {
         fs::write(&path, &text).with_context(|| format!("failed to write {}", path.display()))?;
     }
-    let kept = fs::read_to_string(&path)
-        .with_context(|| format!("failed to read {}", path.display()))?;
+    let kept =
+        fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let differs = kept.lines().zip(text.lines()).position(|(kept, now)| kept != now);
     let differs = differs.or_else(|| (kept != text).then(|| kept.lines().count()));
     if let Some(line) = differs {
@@ -193,9 +197,13 @@ fn catalogue() -> Result<()> {
         .filter(|object| ["Function", "Task"].contains(&text(object, "/kind")))
         .collect();
     for object in &mut found {
-        let labels = object["metadata"].as_object_mut().and_then(|data| data.remove("labels"));
-        let version = labels.unwrap_or_default()["app.kubernetes.io/version"].clone();
+        let metadata = object["metadata"].as_object_mut().context("it has no metadata")?;
+        let labels = metadata.remove("labels").unwrap_or_default();
+        let version = &labels["app.kubernetes.io/version"];
         ensure!(version == env!("CARGO_PKG_VERSION"), "labelled with version {version}");
+        // Somebody may have edited it: neither an upgrade nor uninstalling takes it away.
+        let annotations = metadata.remove("annotations").unwrap_or_default();
+        ensure!(annotations["helm.sh/resource-policy"] == "keep", "it would be removed");
     }
     ensure!(found == wanted, "rendered: {found:#?}");
     Ok(())
@@ -276,7 +284,10 @@ fn rights(world: &World) -> Result<()> {
     let scene = Scene::without_operator(world, "deploy-rights")?;
     let user = format!("system:serviceaccount:{}:rights-sealift", scene.namespace);
     for object in helm_rendered_for(&scene, &[])? {
-        scene.plane.kubectl().apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
+        scene
+            .plane
+            .kubectl()
+            .apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
     }
     let may = |verb: &str, resource: &str| -> Result<bool> {
         let arguments = ["auth", "can-i", verb, resource, "--all-namespaces", "--as", &user];
@@ -292,7 +303,10 @@ fn rights(world: &World) -> Result<()> {
     }
     let less = ["--set=rbac.execHooks=false,rbac.restoreUnsealKeys=false"];
     for object in helm_rendered_for(&scene, &less)? {
-        scene.plane.kubectl().apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
+        scene
+            .plane
+            .kubectl()
+            .apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
     }
     ensure!(!may("create", "pods/exec")?, "hooks are off and pods/exec is still allowed");
     ensure!(!may("patch", "secrets")?, "unseal keys are off and Secrets can still be changed");
@@ -366,7 +380,8 @@ fn helm(world: &World) -> Result<()> {
         "name",
     ])?;
     ensure!(left.is_empty(), "left behind: {left}");
-    let crds = scene.kubectl(&["get", "crd", "backupconfigurations.stash.appscode.com", "-o", "name"])?;
+    let crds =
+        scene.kubectl(&["get", "crd", "backupconfigurations.stash.appscode.com", "-o", "name"])?;
     ensure!(!crds.is_empty(), "uninstalling took the definitions away");
     Ok(())
 }
