@@ -41,6 +41,7 @@ pub use self::engine::{EngineError, Host};
 pub use self::error::{Blame, Class, FunctionError, LimitKind};
 pub use self::function::Function;
 pub use self::inspect::{CONTRACT, Inspected, LoadError, inspect};
+pub use self::network::outbound::{Outbound, OutboundError, knock};
 pub use self::outcome::{
     ChainFailure, ChainOutcome, OutcomeKind, OutcomeStage, SessionOutcome, StageOutcome, Status,
 };

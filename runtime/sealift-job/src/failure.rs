@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use sealift_core::pins::Outdated;
 use sealift_host::{ChainFailure, StageOutcome};
-use sealift_repository::LockError;
+use sealift_repository::ErrorClass;
 
 use crate::components::ComponentError;
+use crate::locks::LocksError;
 use crate::slot::CommitError;
 use crate::storage::StorageError;
 
@@ -16,7 +18,7 @@ pub enum SessionError {
     /// The repository's Secret is missing or incomplete.
     #[error(transparent)]
     Storage(Box<StorageError>),
-    /// Another run on this machine holds the repository.
+    /// Others hold the repository, or took it.
     #[error("failed to lock Repository {namespace}/{name}")]
     Locked {
         /// Namespace.
@@ -25,7 +27,7 @@ pub enum SessionError {
         name: String,
         /// The cause.
         #[source]
-        source: LockError,
+        source: LocksError,
     },
     /// The repository cannot be used.
     #[error("failed to open Repository {namespace}/{name}")]
@@ -78,6 +80,25 @@ pub enum SessionError {
     /// The chain was fine, the snapshot is not.
     #[error("failed to store the snapshot")]
     Commit(#[source] Box<CommitError>),
+    /// Something is no longer what the plan was made for; nothing was touched.
+    #[error(transparent)]
+    Outdated(Outdated),
+    /// The hook before the work failed; nothing was touched.
+    #[error("the {hook} hook failed, so nothing else was done: {error}")]
+    BeforeHook {
+        /// Its field in the manifest.
+        hook: &'static str,
+        /// Why.
+        error: String,
+    },
+    /// The work is done, but the hook after it failed.
+    #[error("the work is done and stays, but the {hook} hook failed: {error}")]
+    AfterHook {
+        /// Its field in the manifest.
+        hook: &'static str,
+        /// Why.
+        error: String,
+    },
     /// The snapshot is safe.
     #[error("the snapshot is safe, but {0}")]
     Maintenance(String),
@@ -87,6 +108,34 @@ pub enum SessionError {
     /// A thread of the repository died.
     #[error("the repository's work was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
+}
+
+impl SessionError {
+    /// A stable word for machines.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Storage(_) => "BackendSecretUnusable",
+            Self::Locked { source: LocksError::Lost, .. } => "RepositoryLockLost",
+            Self::Locked { .. } => "RepositoryLocked",
+            Self::Repository { .. } => "RepositoryUnusable",
+            Self::Interim { .. } => "InterimVolumeUnusable",
+            Self::Select { .. } => "SnapshotNotFound",
+            Self::Component { .. } => "FunctionUnusable",
+            Self::Chain { .. } => "ChainFailed",
+            Self::Commit(_) => "CommitFailed",
+            Self::Outdated(_) => Outdated::REASON,
+            Self::BeforeHook { .. } | Self::AfterHook { .. } => "HookFailed",
+            Self::Maintenance(_) => "MaintenanceFailed",
+            Self::Cancelled(_) | Self::Interrupted(_) => "SessionInterrupted",
+        }
+    }
+
+    /// Whether there is no repository where one should be.
+    #[must_use]
+    pub fn is_no_repository(&self) -> bool {
+        matches!(self, Self::Repository { source, .. } if source.class() == ErrorClass::NoRepository)
+    }
 }
 
 /// What stages had to say that were stopped from outside, such as that a Vault may have been

@@ -5,21 +5,22 @@
 //! happened. Objects come through one port with two adapters: files (`sealift run`) and the
 //! API server (`sealift job`). It makes no plan and prints nothing.
 
+pub mod cluster;
 pub mod components;
 pub mod credentials;
 pub mod facts;
 pub mod failure;
 pub mod files;
+pub mod hooks;
 mod interim;
 pub mod keys;
+pub mod locks;
 mod maintenance;
 pub mod objects;
 mod observers;
 mod opening;
 pub mod reader;
 pub mod report;
-#[cfg(test)]
-mod sample;
 pub mod secrets;
 pub mod session;
 pub mod slot;
@@ -27,5 +28,8 @@ pub mod status;
 pub mod storage;
 pub mod surroundings;
 mod writer;
+
+#[cfg(test)]
+mod sample;
 
 pub use sealift_core::causes::chain_of_causes;

@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sealift_core::plan::{Plan, Retention};
-use sealift_repository::{LockError, Repository, RepositoryLock};
+use sealift_repository::Repository;
 
 use crate::chain_of_causes;
+use crate::locks::{Hold, Lock, LocksError, end_when_lost};
 use crate::report::Maintenance;
 use crate::surroundings::Surroundings;
 
 /// How long the end of other backups is waited for: longer than most backups of a Vault take.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// A file lock tells nobody when it is released.
-const LOCK_POLL: Duration = Duration::from_millis(250);
 
 /// Applies the plan's retention, then checks, then counts.
 ///
@@ -40,12 +39,9 @@ pub(crate) async fn run(
             };
         }
     };
-    let done = tokio::task::spawn_blocking(move || {
-        let maintenance = maintain(&repository, retention.as_ref(), &committed);
-        drop(lock);
-        maintenance
-    })
-    .await;
+    let work = move || maintain(&repository, retention.as_ref(), &committed);
+    let done = tokio::task::spawn_blocking(work).await;
+    lock.release().await;
     done.unwrap_or_else(|error| Maintenance {
         retention_error: Some(format!("the maintenance was interrupted: {error}")),
         ..Maintenance::default()
@@ -87,20 +83,12 @@ fn maintain(
 
 /// The repository alone. Another backup may still be running, which is no fault of this one: it
 /// is waited for, but not longer than the session may take.
-async fn alone(plan: &Plan, around: &Surroundings) -> Result<RepositoryLock, LockError> {
-    let location = &plan.repository.location;
+async fn alone(plan: &Plan, around: &Surroundings) -> Result<Box<dyn Lock>, LocksError> {
     let wait = Duration::from_secs(plan.timeout_seconds).min(LONGEST_WAIT);
-    let end = tokio::time::Instant::now() + wait;
-    loop {
-        match RepositoryLock::exclusive(&around.lock_dir, location, &plan.session.name) {
-            Err(LockError::Held { .. })
-                if tokio::time::Instant::now() < end && !around.cancel.is_cancelled() =>
-            {
-                tokio::time::sleep(LOCK_POLL).await;
-            }
-            result => return result,
-        }
-    }
+    let (repository, holder) = (&plan.repository, plan.session.name.as_str());
+    let lock = around.locks.lock(repository, holder, Hold::Alone, wait, &around.cancel).await?;
+    end_when_lost(&*lock, &around.cancel);
+    Ok(lock)
 }
 
 /// What failed, in one sentence.

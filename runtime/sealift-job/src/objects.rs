@@ -32,6 +32,9 @@ pub enum ObjectError {
         /// The key.
         key: String,
     },
+    /// The API server refused, or could not be asked.
+    #[error(transparent)]
+    Ask(Box<crate::cluster::AskError>),
     /// Secrets may not be written here.
     #[error("Secret {}/{} cannot be written: {reason}", secret.namespace, secret.name)]
     WriteRefused {

@@ -3,11 +3,15 @@
 //! An observer sees what happened and tells the world, such as a Pushgateway. Whatever it
 //! does, the outcome stays: a failed observer is a warning.
 
-use sealift_host::{FunctionError, OutcomeKind, OutcomeStage, SessionOutcome, Status};
+use jiff::Timestamp;
+use sealift_core::outcome::{Ending, JobOutcome};
+use sealift_core::plan::Plan;
+use sealift_host::{FunctionError, OutcomeKind, OutcomeStage, SessionOutcome, Stage, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain_of_causes;
 use crate::failure::SessionError;
+use crate::hooks::{HookResult, hook_name};
 use crate::report::{Outcome, SessionReport};
 use crate::surroundings::{Surroundings, load, ports};
 
@@ -24,10 +28,51 @@ pub(crate) async fn run(report: &mut SessionReport, around: &Surroundings) {
         }
     };
     let outcome = outcome(report);
+    observe(report, stages, &outcome, around).await;
+}
+
+/// Runs the observers of a plan again, from the record of an earlier Job.
+pub(crate) async fn again(
+    plan: Plan,
+    earlier: &JobOutcome,
+    around: &Surroundings,
+) -> SessionReport {
+    let at = |second| Timestamp::from_second(second).unwrap_or_default();
+    let mut report = SessionReport::new(plan, at(earlier.started_seconds));
+    report.finished = at(earlier.finished_seconds);
+    let stages = match load(&report.plan.observers, around) {
+        Ok(stages) => stages,
+        Err(error) => {
+            report.warnings.push(chain_of_causes(&error));
+            return report;
+        }
+    };
+    let outcome = SessionOutcome {
+        overall: match earlier.ending {
+            Ending::Succeeded => Status::Succeeded,
+            Ending::Cancelled => Status::Cancelled,
+            Ending::SnapshotSafe | Ending::Failed | Ending::Refused => Status::Failed,
+        },
+        cause: (earlier.ending != Ending::Succeeded)
+            .then(|| FunctionError::External(earlier.message.clone())),
+        stages: Vec::new(),
+        statistics: earlier.statistics.clone().into_iter().collect(),
+        committed: earlier.snapshot.clone(),
+    };
+    observe(&mut report, stages, &outcome, around).await;
+    report
+}
+
+async fn observe(
+    report: &mut SessionReport,
+    stages: Vec<Stage>,
+    outcome: &SessionOutcome,
+    around: &Surroundings,
+) {
     let ports = ports(&report.plan, report.started, around);
     for stage in stages {
         let observed =
-            around.host.run_observer(stage, &outcome, &ports, CancellationToken::new()).await;
+            around.host.run_observer(stage, outcome, &ports, CancellationToken::new()).await;
         if let Some(error) = &observed.error {
             report.warnings.push(format!(
                 "observer {} failed, the outcome stays: {}",
@@ -80,12 +125,28 @@ fn stages(report: &SessionReport) -> Vec<OutcomeStage> {
         maintenance.findings.is_some(),
         maintenance.findings.as_ref().and_then(|findings| findings.first().cloned()),
     );
+    let direction = &report.plan.direction;
+    for (before, result) in [(true, &report.hooks.before), (false, &report.hooks.after)] {
+        let (status, error) = match result {
+            None => continue,
+            Some(HookResult::Succeeded) => (Status::Succeeded, None),
+            Some(HookResult::Skipped(_)) => (Status::Skipped, None),
+            Some(HookResult::Failed(error)) => (Status::Failed, Some(error.clone())),
+        };
+        stages.push(OutcomeStage {
+            name: hook_name(direction, before).to_owned(),
+            kind: OutcomeKind::Hook,
+            status,
+            error: error.map(FunctionError::External),
+            statistics: Vec::new(),
+        });
+    }
     stages
 }
 
 /// The statistics by the names of `wit/README.md`.
 #[expect(clippy::cast_precision_loss, reason = "gauges are 64-bit floats")]
-fn statistics(report: &SessionReport) -> Vec<(String, f64)> {
+pub(crate) fn statistics(report: &SessionReport) -> Vec<(String, f64)> {
     let mut statistics = vec![
         ("duration-seconds".to_owned(), report.seconds()),
         ("finished-seconds".to_owned(), report.finished.as_second() as f64),

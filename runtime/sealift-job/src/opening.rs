@@ -1,16 +1,20 @@
-//! Opens a plan's repository and takes this machine's locks in the right order.
+//! Opens a plan's repository and takes its locks in the right order.
 //!
 //! A backup makes the repository where there is none, and puts what an earlier, broken-off
 //! backup uploaded back into the index. Both need the repository alone. A backup that cannot
 //! have it alone finds another session at work: it then shares the lock, which it gets only
-//! once nobody is alone any more, and opens what is there; it never makes a repository.
+//! once nobody is alone any more, and opens what is there. Only if nothing is there it waits to
+//! be alone: whoever was to make the repository did not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use sealift_core::plan::{Direction, Plan};
-use sealift_repository::{LockError, Options, Repository, RepositoryLock, Secrets};
+use sealift_core::plan::{Direction, Plan, RepositoryPlan};
+use sealift_repository::{Options, Repository, Secrets};
 
 use crate::failure::SessionError;
+use crate::locks::{Hold, Lock, end_when_lost};
 use crate::storage;
 use crate::surroundings::{Surroundings, spawn};
 
@@ -24,8 +28,8 @@ pub(crate) struct Opened {
     pub(crate) resumed_packs: u64,
     /// What its chunks or its format cost a backup of this target.
     pub(crate) note: Option<String>,
-    /// Keeps maintenance of other sessions on this machine away.
-    pub(crate) lock: RepositoryLock,
+    /// Keeps maintenance of other sessions away.
+    pub(crate) lock: Box<dyn Lock>,
 }
 
 /// Opens the repository for this plan's direction.
@@ -42,29 +46,66 @@ pub(crate) async fn open(
         interim_limit: plan.interim_volume.as_ref().and_then(|volume| volume.size_bytes),
         ..storage::options(&around.cancel)
     };
-    let opening = Opening { plan: plan.clone(), secrets, options, folder: around.lock_dir.clone() };
-    spawn(move || opening.run()).await?
+    let opening = Arc::new(Opening { plan: plan.clone(), secrets, options });
+    opening.run(around).await
 }
 
 struct Opening {
     plan: Plan,
     secrets: Secrets,
     options: Options,
-    folder: PathBuf,
 }
 
 impl Opening {
-    fn run(self) -> Result<Opened, SessionError> {
-        let alone = match self.plan.direction {
-            Direction::Backup(_) => self.alone().ok(),
-            Direction::Restore(_) => None,
-        };
-        let Some(alone) = alone else {
-            let lock = self.shared()?;
-            let repository = self.existing()?;
-            let note = self.note(&repository);
-            return Ok(Opened { repository, created: false, resumed_packs: 0, note, lock });
-        };
+    async fn run(self: Arc<Self>, around: &Surroundings) -> Result<Opened, SessionError> {
+        let is_backup = matches!(self.plan.direction, Direction::Backup(_));
+        if is_backup {
+            // Whoever cannot be alone now shares; an error shows itself there again.
+            let (repository, holder) = self.lock_names();
+            if let Ok(lock) = around.locks.try_lock(repository, holder, Hold::Alone).await {
+                end_when_lost(&*lock, &around.cancel);
+                return self.alone(lock, around).await;
+            }
+        }
+        let lock = self.lock(Hold::Shared, around).await?;
+        let opening = Arc::clone(&self);
+        match spawn(move || opening.existing()).await? {
+            Ok(repository) => {
+                let note = self.note(&repository);
+                Ok(Opened { repository, created: false, resumed_packs: 0, note, lock })
+            }
+            // Whoever was alone before has not made one, and may have died of it.
+            Err(error) if is_backup && error.is_no_repository() => {
+                lock.release().await;
+                match self.lock(Hold::Alone, around).await {
+                    Ok(lock) => self.alone(lock, around).await,
+                    Err(_) => Err(error),
+                }
+            }
+            Err(error) => {
+                lock.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes or repairs the repository, then shares it.
+    async fn alone(
+        self: Arc<Self>,
+        lock: Box<dyn Lock>,
+        around: &Surroundings,
+    ) -> Result<Opened, SessionError> {
+        let opening = Arc::clone(&self);
+        let prepared = spawn(move || opening.prepared()).await;
+        lock.release().await;
+        let (repository, created, resumed_packs) = prepared??;
+        let lock = self.lock(Hold::Shared, around).await?;
+        let note = self.note(&repository);
+        Ok(Opened { repository, created, resumed_packs, note, lock })
+    }
+
+    /// A repository that is there and whole; whether it was made, and what was put back.
+    fn prepared(&self) -> Result<(Repository, bool, u64), SessionError> {
         let options = Options { alone: true, ..self.options.clone() };
         let location = &self.plan.repository.location;
         let (repository, created) = Repository::open_or_init(location, &self.secrets, options)
@@ -74,10 +115,7 @@ impl Opening {
         } else {
             repository.resume().map_err(|source| self.failed(source))?.packs
         };
-        drop(alone);
-        let lock = self.shared()?;
-        let note = self.note(&repository);
-        Ok(Opened { repository, created, resumed_packs, note, lock })
+        Ok((repository, created, resumed_packs))
     }
 
     /// A restore costs the same, whatever the chunks are.
@@ -93,20 +131,23 @@ impl Opening {
             .map_err(|source| self.failed(source))
     }
 
-    fn alone(&self) -> Result<RepositoryLock, LockError> {
-        let location = &self.plan.repository.location;
-        RepositoryLock::exclusive(&self.folder, location, &self.plan.session.name)
+    fn lock_names(&self) -> (&RepositoryPlan, &str) {
+        (&self.plan.repository, &self.plan.session.name)
     }
 
-    fn shared(&self) -> Result<RepositoryLock, SessionError> {
-        let location = &self.plan.repository.location;
-        RepositoryLock::shared(&self.folder, location, &self.plan.session.name).map_err(|source| {
-            SessionError::Locked {
-                namespace: self.plan.repository.reference.namespace.clone(),
-                name: self.plan.repository.reference.name.clone(),
-                source,
-            }
-        })
+    async fn lock(&self, hold: Hold, around: &Surroundings) -> Result<Box<dyn Lock>, SessionError> {
+        let (repository, holder) = self.lock_names();
+        let patience = around.locks.patience().min(Duration::from_secs(self.plan.timeout_seconds));
+        let lock =
+            around.locks.lock(repository, holder, hold, patience, &around.cancel).await.map_err(
+                |source| SessionError::Locked {
+                    namespace: repository.reference.namespace.clone(),
+                    name: repository.reference.name.clone(),
+                    source,
+                },
+            )?;
+        end_when_lost(&*lock, &around.cancel);
+        Ok(lock)
     }
 
     fn failed(&self, source: sealift_repository::Error) -> SessionError {

@@ -4,11 +4,15 @@
 //! prints it, observers see it as their outcome.
 
 use jiff::Timestamp;
-use sealift_core::plan::Plan;
-use sealift_host::{ArtifactRecord, StageOutcome};
+use sealift_core::outcome::{Ending, JobOutcome};
+use sealift_core::plan::{Direction, Plan};
+use sealift_host::{ArtifactRecord, StageOutcome, Status};
 use sealift_repository::{Committed, ForgetReport, SnapshotInfo, Statistics};
 
+use crate::chain_of_causes;
 use crate::failure::SessionError;
+use crate::hooks::HookResults;
+use crate::observers;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub enum Outcome {
     Succeeded,
     /// Nothing was committed, or the restore is not known to be applied.
     Failed,
-    /// The snapshot is safe, but retention or the check failed.
+    /// The data is safe, but retention, the check or a hook after it failed.
     MaintenanceFailed,
     /// It was interrupted; nothing was committed.
     Cancelled,
@@ -53,6 +57,10 @@ pub struct SessionReport {
     pub restored: Option<SnapshotInfo>,
     /// What was done for the repository after a backup.
     pub maintenance: Maintenance,
+    /// How the hooks ended.
+    pub hooks: HookResults,
+    /// What was written into Secrets of the cluster: names, no values.
+    pub secrets_written: Vec<String>,
     /// What a person should know although nothing failed.
     pub warnings: Vec<String>,
 }
@@ -79,6 +87,67 @@ impl Maintenance {
 }
 
 impl SessionReport {
+    /// Nothing was done yet.
+    #[must_use]
+    pub fn new(plan: Plan, started: Timestamp) -> Self {
+        Self {
+            warnings: plan.notes.clone(),
+            plan,
+            started,
+            finished: started,
+            outcome: Outcome::Failed,
+            failure: None,
+            stages: Vec::new(),
+            artifacts: Vec::new(),
+            observers: Vec::new(),
+            repository_created: false,
+            repository_note: None,
+            committed: None,
+            restored: None,
+            maintenance: Maintenance::default(),
+            hooks: HookResults::default(),
+            secrets_written: Vec::new(),
+        }
+    }
+
+    /// Whether the snapshot of a backup is committed, or a restore is done.
+    #[must_use]
+    pub fn data_is_safe(&self) -> bool {
+        match (&self.plan.direction, &self.failure) {
+            (Direction::Backup(_), _) => self.committed.is_some(),
+            (Direction::Restore(_), None | Some(SessionError::AfterHook { .. })) => true,
+            (Direction::Restore(_), Some(_)) => false,
+        }
+    }
+
+    /// Whether all observers did their work.
+    #[must_use]
+    pub fn observed(&self) -> bool {
+        self.observers.len() == self.plan.observers.len()
+            && self.observers.iter().all(|observer| observer.status == Status::Succeeded)
+    }
+
+    /// The report as the record a Job leaves behind.
+    #[must_use]
+    pub fn record(&self) -> JobOutcome {
+        let ending = match self.outcome {
+            Outcome::Succeeded => Ending::Succeeded,
+            Outcome::MaintenanceFailed => Ending::SnapshotSafe,
+            Outcome::Failed => Ending::Failed,
+            Outcome::Cancelled => Ending::Cancelled,
+        };
+        let (started, finished) = (self.started.as_second(), self.finished.as_second());
+        let mut record = JobOutcome::new(ending, started, finished);
+        if let Some(error) = &self.failure {
+            record = record.because(error.reason(), &chain_of_causes(error));
+        }
+        record.session = Some(self.plan.session.clone());
+        record.snapshot = self.committed.as_ref().map(|done| done.snapshot.id.clone());
+        record.statistics = observers::statistics(self).into_iter().collect();
+        record.observed = self.observed();
+        record
+    }
+
     /// Seconds from begin to end.
     #[must_use]
     pub fn seconds(&self) -> f64 {

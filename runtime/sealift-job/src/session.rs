@@ -1,7 +1,7 @@
 //! One session from begin to end.
 //!
-//! Flow: storage secrets → repository (made if a backup finds none) → lock → chain → commit →
-//! maintenance → observers.
+//! Flow: hook before → storage secrets → repository (made if a backup finds none) → lock → chain
+//! → commit → maintenance → hook after → observers.
 //!
 //! Guarantees: a snapshot appears only after every stage has succeeded and the repository has
 //! proven it complete; observers run in every outcome and cannot change it; the locks are free
@@ -9,58 +9,91 @@
 //! commit leaves the repository's snapshots as they were.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use sealift_core::plan::{Direction, Plan, SnapshotSelection};
 use sealift_host::ports::Ports;
 use sealift_host::{ArtifactRecord, Chain, Stage};
-use sealift_repository::{ErrorClass, Repository, SnapshotInfo};
+use sealift_repository::{Committed, ErrorClass, Repository, SnapshotInfo};
 use tempfile::TempDir;
 
+use crate::chain_of_causes;
 use crate::failure::{LastWords, SessionError};
+use crate::hooks::{self, HookResult, hook_name};
 use crate::interim;
+use crate::locks::LocksError;
 use crate::maintenance;
 use crate::observers;
 use crate::opening;
 use crate::reader::SelectedSnapshot;
-use crate::report::{Maintenance, Outcome, SessionReport};
+use crate::report::{Outcome, SessionReport};
 use crate::slot::{CommitError, SnapshotSlot};
 use crate::surroundings::{Surroundings, load, ports, spawn};
 
 /// Runs a plan to its end.
 pub async fn run(plan: Plan, started: Timestamp, around: &Surroundings) -> SessionReport {
-    let mut report = SessionReport {
-        warnings: plan.notes.clone(),
-        plan,
-        started,
-        finished: started,
-        outcome: Outcome::Failed,
-        failure: None,
-        stages: Vec::new(),
-        artifacts: Vec::new(),
-        observers: Vec::new(),
-        repository_created: false,
-        repository_note: None,
-        committed: None,
-        restored: None,
-        maintenance: Maintenance::default(),
+    let mut report = SessionReport::new(plan, started);
+    report.hooks.before = hooks::before(&report, around).await;
+    let result = match &report.hooks.before {
+        Some(HookResult::Failed(_)) if around.cancel.is_cancelled() => {
+            Err(SessionError::Cancelled(LastWords::default()))
+        }
+        Some(HookResult::Failed(error)) => Err(SessionError::BeforeHook {
+            hook: hook_name(&report.plan.direction, true),
+            error: error.clone(),
+        }),
+        _ => execute(&mut report, around).await,
     };
-    match execute(&mut report, around).await {
-        Ok(()) => report.outcome = Outcome::Succeeded,
-        Err(error @ SessionError::Cancelled(_)) => {
-            report.outcome = Outcome::Cancelled;
-            report.failure = Some(error);
-        }
-        Err(error @ SessionError::Maintenance(_)) => {
-            report.outcome = Outcome::MaintenanceFailed;
-            report.failure = Some(error);
-        }
-        Err(error) => report.failure = Some(error),
+    let began = !matches!(report.hooks.before, Some(HookResult::Failed(_)));
+    judge(&mut report, result);
+    report.finished = Timestamp::now();
+    if began {
+        after(&mut report, around).await;
     }
+    observers::run(&mut report, around).await;
+    report
+}
+
+/// The report of a plan that was refused before anything was touched: only its observers run.
+pub async fn refused(
+    plan: Plan,
+    started: Timestamp,
+    error: SessionError,
+    around: &Surroundings,
+) -> SessionReport {
+    let mut report = SessionReport::new(plan, started);
+    judge(&mut report, Err(error));
     report.finished = Timestamp::now();
     observers::run(&mut report, around).await;
     report
+}
+
+fn judge(report: &mut SessionReport, result: Result<(), SessionError>) {
+    report.outcome = match &result {
+        Ok(()) => Outcome::Succeeded,
+        Err(SessionError::Cancelled(_)) => Outcome::Cancelled,
+        Err(SessionError::Maintenance(_) | SessionError::AfterHook { .. }) => {
+            Outcome::MaintenanceFailed
+        }
+        Err(_) => Outcome::Failed,
+    };
+    report.failure = result.err();
+}
+
+/// The hook after the work. Its failure fails a session that succeeded; of one that failed
+/// already it is only told.
+async fn after(report: &mut SessionReport, around: &Surroundings) {
+    let succeeded = report.outcome == Outcome::Succeeded;
+    let error = report.failure.as_ref().map(|error| chain_of_causes(error));
+    report.hooks.after = hooks::after(report, succeeded, error.as_deref(), around).await;
+    let Some(HookResult::Failed(error)) = &report.hooks.after else { return };
+    let hook = hook_name(&report.plan.direction, false);
+    if succeeded {
+        let error = error.clone();
+        judge(report, Err(SessionError::AfterHook { hook, error }));
+    } else {
+        report.warnings.push(format!("the {hook} hook failed, too: {error}"));
+    }
 }
 
 /// Everything that decides the outcome.
@@ -79,27 +112,47 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
     }
     report.warnings.extend(opened.note.clone());
     report.repository_note = opened.note;
-    let lock = opened.lock;
+    let lost = opened.lock.lost();
+    let done = chain_and_commit(report, stages, &repository, around).await;
+    opened.lock.release().await;
+    match done {
+        // Nobody interrupted the session from outside: it ended itself.
+        Err(SessionError::Cancelled(_)) if lost.is_cancelled() => Err(SessionError::Locked {
+            namespace: plan.repository.reference.namespace,
+            name: plan.repository.reference.name,
+            source: LocksError::Lost,
+        }),
+        Err(error) => Err(error),
+        Ok(None) => Ok(()),
+        Ok(Some(committed)) => {
+            report.maintenance =
+                maintenance::run(&plan, &repository, &committed.snapshot.id, around).await;
+            report.committed = Some(committed);
+            maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
+        }
+    }
+}
+
+/// Everything that is done while the repository is shared; a backup's snapshot.
+async fn chain_and_commit(
+    report: &mut SessionReport,
+    stages: Vec<Stage>,
+    repository: &Arc<Repository>,
+    around: &Surroundings,
+) -> Result<Option<Committed>, SessionError> {
+    let plan = report.plan.clone();
+    let repository = Arc::clone(repository);
     let mut ports = ports(&plan, report.started, around);
     match &plan.direction {
         Direction::Backup(identity) => {
-            let slot = Arc::new(SnapshotSlot::new(
-                Arc::clone(&repository),
-                identity.clone(),
-                report.started,
-            ));
+            let slot = Arc::new(SnapshotSlot::new(repository, identity.clone(), report.started));
             ports.repository_writer = Some(Arc::clone(&slot) as _);
             run_chain(report, stages, ports, around).await?;
             if around.cancel.is_cancelled() {
                 return Err(SessionError::Cancelled(LastWords::default()));
             }
             let handed_over = handed_over(report);
-            let committed = slot.commit(&handed_over).await.map_err(commit_error)?;
-            drop(lock);
-            report.maintenance =
-                maintenance::run(&plan, &repository, &committed.snapshot.id, around).await;
-            report.committed = Some(committed);
-            maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
+            slot.commit(&handed_over).await.map(Some).map_err(commit_error)
         }
         Direction::Restore(selection) => {
             let selected = select(&plan, selection, &repository).await?;
@@ -110,8 +163,7 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
                 selection.paths.clone(),
             )));
             run_chain(report, stages, ports, around).await?;
-            drop(lock);
-            Ok(())
+            Ok(None)
         }
     }
 }
@@ -128,7 +180,7 @@ async fn run_chain(
             stages,
             ports,
             cancel: around.cancel.child_token(),
-            deadline: Some(Duration::from_secs(report.plan.timeout_seconds)),
+            deadline: Some(hooks::remaining(report)),
         })
         .await;
     report.stages = outcome.stages;

@@ -19,6 +19,8 @@ use sealift_core::plan::{ObjectRef, Plan};
 use sealift_host::Status;
 
 use crate::chain_of_causes;
+use crate::failure::SessionError;
+use crate::hooks::{HookResult, hook_name};
 use crate::report::{Outcome, SessionReport};
 
 /// The BackupSession of a backup.
@@ -34,7 +36,6 @@ pub fn backup_session(report: &SessionReport) -> BackupSession {
         retry_left: None,
     };
     let succeeded = report.outcome == Outcome::Succeeded;
-    let safe = report.committed.is_some();
     let status = BackupSessionStatus {
         phase: Some(if succeeded {
             BackupSessionPhase::Succeeded
@@ -42,13 +43,7 @@ pub fn backup_session(report: &SessionReport) -> BackupSession {
             BackupSessionPhase::Failed
         }),
         session_duration: Some(duration(report)),
-        targets: vec![BackupTargetStatus {
-            reference: Some(target_ref(&plan.target.reference)),
-            total_hosts: Some(1),
-            phase: Some(if safe { TargetPhase::Succeeded } else { TargetPhase::Failed }),
-            stats: vec![host_stats(report)],
-            ..BackupTargetStatus::default()
-        }],
+        targets: vec![target(report)],
         conditions: backup_conditions(report),
         ..BackupSessionStatus::default()
     };
@@ -74,13 +69,8 @@ pub fn restore_session(report: &SessionReport) -> RestoreSession {
         total_hosts: Some(1),
         session_duration: Some(duration(report)),
         session_deadline: None,
-        conditions: metrics_condition(report).into_iter().collect(),
-        stats: vec![HostRestoreStats {
-            hostname: Some(report.plan.target.hostname.clone()),
-            phase: Some(if succeeded { HostPhase::Succeeded } else { HostPhase::Failed }),
-            duration: Some(duration(report)),
-            error: report.failure.as_ref().map(|error| chain_of_causes(error)),
-        }],
+        conditions: restore_conditions(report),
+        stats: vec![restore_stats(report)],
     };
     RestoreSession {
         api_version: STASH_V1BETA1.to_owned(),
@@ -91,6 +81,81 @@ pub fn restore_session(report: &SessionReport) -> RestoreSession {
     }
 }
 
+/// The one target of a backup.
+pub(crate) fn target(report: &SessionReport) -> BackupTargetStatus {
+    let maintenance = &report.maintenance;
+    let maintained = maintenance.retention.is_some() || maintenance.retention_error.is_some();
+    let actions = [
+        ("ApplyRetentionPolicy", maintained),
+        ("VerifyRepositoryIntegrity", maintenance.findings.is_some()),
+        ("SendRepositoryMetrics", maintenance.findings.is_some() && report.observed()),
+    ];
+    let good = report.data_is_safe() && report.hooks.failure(&report.plan.direction).is_none();
+    BackupTargetStatus {
+        reference: Some(target_ref(&report.plan.target.reference)),
+        total_hosts: Some(1),
+        phase: Some(if good { TargetPhase::Succeeded } else { TargetPhase::Failed }),
+        stats: vec![host_stats(report)],
+        pre_backup_actions: vec!["InitializeBackendRepository".to_owned()],
+        post_backup_actions: actions
+            .into_iter()
+            .filter(|(_, done)| *done)
+            .map(|(action, _)| action.to_owned())
+            .collect(),
+        conditions: hook_conditions(report),
+    }
+}
+
+/// The one host of a restore.
+pub(crate) fn restore_stats(report: &SessionReport) -> HostRestoreStats {
+    let safe = report.data_is_safe();
+    HostRestoreStats {
+        hostname: Some(report.plan.target.hostname.clone()),
+        phase: Some(if safe { HostPhase::Succeeded } else { HostPhase::Failed }),
+        duration: Some(duration(report)),
+        error: report.failure.as_ref().map(|error| chain_of_causes(error)),
+    }
+}
+
+/// The conditions of a restore.
+pub(crate) fn restore_conditions(report: &SessionReport) -> Vec<Condition> {
+    let mut conditions = hook_conditions(report);
+    conditions.extend(metrics_condition(report));
+    conditions
+}
+
+/// What is said of hooks, where there were any.
+fn hook_conditions(report: &SessionReport) -> Vec<Condition> {
+    let direction = &report.plan.direction;
+    [(true, &report.hooks.before), (false, &report.hooks.after)]
+        .into_iter()
+        .filter_map(|(before, result)| {
+            let name = hook_name(direction, before);
+            // Types and reasons of the original begin with the field's name, raised.
+            let raised = match name {
+                "preBackup" => "PreBackup",
+                "postBackup" => "PostBackup",
+                "preRestore" => "PreRestore",
+                _ => "PostRestore",
+            };
+            let good = format!("SuccessfullyExecuted{raised}Hook");
+            let (holds, reason, message) = match result.as_ref()? {
+                HookResult::Succeeded => {
+                    (true, good, format!("Successfully executed {name} hook."))
+                }
+                HookResult::Skipped(why) => (true, good, why.clone()),
+                HookResult::Failed(error) => (
+                    false,
+                    format!("FailedToExecute{raised}Hook"),
+                    format!("Failed to execute {name} hook. Reason: {error}"),
+                ),
+            };
+            let type_ = format!("{raised}HookExecutionSucceeded");
+            Some(condition(report, &type_, holds, &reason, message))
+        })
+        .collect()
+}
+
 fn metadata(plan: &Plan) -> ObjectMeta {
     ObjectMeta {
         name: Some(plan.session.name.clone()),
@@ -99,7 +164,7 @@ fn metadata(plan: &Plan) -> ObjectMeta {
     }
 }
 
-fn target_ref(target: &ObjectRef) -> TargetRef {
+pub(crate) fn target_ref(target: &ObjectRef) -> TargetRef {
     TargetRef {
         api_version: Some(sealift_api::manifest::APP_CATALOG_V1ALPHA1.to_owned()),
         kind: Some(target.kind.clone()),
@@ -109,6 +174,7 @@ fn target_ref(target: &ObjectRef) -> TargetRef {
 }
 
 fn host_stats(report: &SessionReport) -> HostBackupStats {
+    let processing = report.stages.iter().map(|stage| stage.wall.as_secs_f64()).fold(0.0, f64::max);
     HostBackupStats {
         hostname: Some(report.plan.target.hostname.clone()),
         phase: Some(match report.committed {
@@ -120,11 +186,14 @@ fn host_stats(report: &SessionReport) -> HostBackupStats {
             Some(_) => None,
             None => report.failure.as_ref().map(|error| chain_of_causes(error)),
         },
-        snapshots: report.committed.iter().map(snapshot_stats).collect(),
+        snapshots: report.committed.iter().map(|done| snapshot_stats(done, processing)).collect(),
     }
 }
 
-fn snapshot_stats(committed: &sealift_repository::Committed) -> SnapshotStats {
+fn snapshot_stats(
+    committed: &sealift_repository::Committed,
+    processing_seconds: f64,
+) -> SnapshotStats {
     let stored = &committed.statistics;
     let count = |number: u64| i64::try_from(number).ok();
     SnapshotStats {
@@ -133,7 +202,7 @@ fn snapshot_stats(committed: &sealift_repository::Committed) -> SnapshotStats {
         path: committed.snapshot.paths.first().cloned(),
         total_size: Some(size(stored.total_bytes)),
         uploaded: Some(size(stored.uploaded_bytes)),
-        processing_time: None,
+        processing_time: Some(clock_time(processing_seconds)),
         file_stats: Some(FileStats {
             total_files: count(stored.files_total),
             new_files: count(stored.files_new),
@@ -143,7 +212,8 @@ fn snapshot_stats(committed: &sealift_repository::Committed) -> SnapshotStats {
     }
 }
 
-fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
+/// The conditions of a backup, those of its target excepted.
+pub(crate) fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let mut add = |type_: &str, good: (&str, &str), bad: (&str, &str), error: Option<&str>| {
         conditions.push(match error {
@@ -163,6 +233,20 @@ fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
             ("BackendRepositoryFound", &found),
             ("FailedToInitializeBackendRepository", "Failed to initialize backend repository."),
             None,
+        );
+    }
+    if let Some(
+        error @ (SessionError::Storage(_)
+        | SessionError::Locked { .. }
+        | SessionError::Repository { .. }),
+    ) = &report.failure
+        && report.stages.is_empty()
+    {
+        add(
+            "BackendRepositoryInitialized",
+            ("", ""),
+            ("FailedToInitializeBackendRepository", "Failed to initialize backend repository."),
+            Some(&chain_of_causes(error)),
         );
     }
     let maintenance = &report.maintenance;
@@ -185,14 +269,47 @@ fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
             findings.first().map(String::as_str),
         );
     }
-    conditions.extend(metrics_condition(report));
+    conditions.extend(metrics_conditions(report));
     conditions
+}
+
+/// What is said of metrics. Those of the repository go out together with those of the session.
+pub(crate) fn metrics_conditions(report: &SessionReport) -> Vec<Condition> {
+    let metrics = metrics_condition(report);
+    let of_repository = metrics.as_ref().filter(|_| report.maintenance.findings.is_some());
+    let of_repository = of_repository.map(|metrics| {
+        let good = metrics.status == "True";
+        let said = metrics.message.as_deref().unwrap_or_default();
+        let (reason, message) = match good {
+            true => (
+                "SuccessfullyPushedRepositoryMetrics",
+                "Successfully pushed repository metrics.".to_owned(),
+            ),
+            false => (
+                "FailedToPushRepositoryMetrics",
+                said.replacen("push metrics", "push repository metrics", 1),
+            ),
+        };
+        condition(report, "RepositoryMetricsPushed", good, reason, message)
+    });
+    of_repository.into_iter().chain(metrics).collect()
 }
 
 /// `MetricsPushed`, once an observer has run.
 fn metrics_condition(report: &SessionReport) -> Option<Condition> {
     let failed = report.observers.iter().find(|observer| observer.status != Status::Succeeded);
     match (report.observers.is_empty(), failed) {
+        // They could not even be started; a warning says why.
+        (true, _) if !report.plan.observers.is_empty() => Some(condition(
+            report,
+            "MetricsPushed",
+            false,
+            "FailedToPushMetrics",
+            format!(
+                "Failed to push metrics. Reason: {}",
+                report.warnings.last().map_or("the observer cannot be run", String::as_str)
+            ),
+        )),
         (true, _) => None,
         (false, None) => Some(condition(
             report,
@@ -242,6 +359,21 @@ fn duration(report: &SessionReport) -> String {
     format_seconds((report.seconds().round() as u64).max(1))
 }
 
+/// `m:ss`, or `h:mm:ss` from an hour on, as restic shows it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a stage lasts between 0 and 72 000 s"
+)]
+fn clock_time(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// The original's form of a size: `75.867 KiB`, `12 B`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 #[must_use]
@@ -260,6 +392,13 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_read_as_restic_shows_them() {
+        assert_eq!(clock_time(0.4), "0:00");
+        assert_eq!(clock_time(61.0), "1:01");
+        assert_eq!(clock_time(3600.0 + 62.0), "1:01:02");
+    }
 
     #[test]
     fn sizes_read_as_the_original_writes_them() {

@@ -13,7 +13,9 @@ use crate::components::Components;
 use crate::credentials::SessionCredentials;
 use crate::facts::session_facts;
 use crate::failure::SessionError;
+use crate::hooks::HookSurroundings;
 use crate::keys::SecretKeyStore;
+use crate::locks::Locks;
 use crate::objects::Objects;
 
 /// What a session needs besides its plan.
@@ -31,11 +33,13 @@ pub struct Surroundings {
     pub cancel: CancellationToken,
     /// Whether loopback addresses may be reached: only in `sealift run`.
     pub allow_loopback: bool,
-    /// Folder of this machine's lock files.
-    pub lock_dir: PathBuf,
+    /// Keeps others away from the repository.
+    pub locks: Arc<dyn Locks>,
     /// Folder below which a session whose plan has an interim volume makes a private one of its
     /// own, and removes it afterwards. Not touched otherwise.
     pub interim_dir: PathBuf,
+    /// What hooks need besides the plan.
+    pub hooks: HookSurroundings,
 }
 
 /// Loads the components of these stages.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::operator::OperatorArgs;
+
 /// Back up and restore secrets through chains of WebAssembly Functions.
 #[derive(Debug, Parser)]
 #[command(name = "sealift", version, about, max_term_width = 100, after_help = EXIT_CODES)]
@@ -17,8 +19,9 @@ pub(crate) struct Cli {
     pub(crate) output: Format,
 
     /// What is logged to standard error: error, warn, info, debug, or a tracing filter.
-    #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
-    pub(crate) log: String,
+    /// Default: warn, in a pod info.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed, nothing committed · 2 invalid input, nothing touched · \
@@ -54,6 +57,13 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove data that no snapshot uses.
     Prune(PruneArgs),
+    /// Serve the Stash API in a cluster: plan sessions, start their Jobs, watch them.
+    Operator(OperatorArgs),
+    /// Run one session in a pod of the cluster, as the operator planned it.
+    Job(JobArgs),
+    /// Make one BackupSession of a BackupConfiguration in the cluster.
+    #[command(alias = "create-backupsession")]
+    Trigger(TriggerArgs),
 }
 
 /// Manifests and what is done with them.
@@ -158,6 +168,89 @@ pub(crate) struct PruneArgs {
     pub(crate) dry_run: bool,
 }
 
+/// One session in a pod.
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// The plan, mounted from its ConfigMap.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: PathBuf,
+
+    /// SHA-256 of the plan; with another one nothing is done.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) plan_sha256: String,
+
+    /// Only run the observers, for a session that is over: its metrics are pushed again.
+    #[arg(long)]
+    pub(crate) observers_only: bool,
+
+    /// Termination message of the session's Job; default: what stands in the session's status.
+    #[arg(long, value_name = "JSON", requires = "observers_only")]
+    pub(crate) outcome: Option<String>,
+
+    /// Name of the pod.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub(crate) pod_name: String,
+
+    /// Where the interim volume is mounted, if the plan has one.
+    #[arg(long, value_name = "DIR", default_value = "/stash-interim-volume")]
+    pub(crate) interim_dir: PathBuf,
+
+    /// Where the outcome is left for the operator.
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
+}
+
+/// One BackupSession.
+#[derive(Debug, Args)]
+pub(crate) struct TriggerArgs {
+    /// The BackupConfiguration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoker_name: String,
+
+    /// Its kind.
+    #[arg(long, value_name = "KIND", default_value = "BackupConfiguration")]
+    pub(crate) invoker_kind: String,
+
+    /// Its namespace; default: the pod's, else that of the kubeconfig.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE")]
+    pub(crate) invoker_namespace: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) ignored: IgnoredArgs,
+}
+
+/// Flags of the original's command that mean nothing here, so that a CronJob it made still runs.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct IgnoredArgs {
+    #[arg(long, hide = true)]
+    master: Option<String>,
+    #[arg(long, hide = true)]
+    kubeconfig: Option<String>,
+    #[arg(long, hide = true)]
+    license_apiservice: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    enable_analytics: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    use_kubeapiserver_fqdn_for_aks: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    bypass_validating_webhook_xray: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    logtostderr: Option<Option<String>>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true)]
+    alsologtostderr: Option<Option<String>>,
+    #[arg(long, hide = true)]
+    stderrthreshold: Option<String>,
+    #[arg(long, hide = true)]
+    vmodule: Option<String>,
+    #[arg(long = "log_dir", hide = true)]
+    log_dir: Option<String>,
+    #[arg(long = "log_backtrace_at", hide = true)]
+    log_backtrace_at: Option<String>,
+    #[arg(long = "v", short = 'v', hide = true)]
+    verbosity: Option<String>,
+}
+
 /// `HOST:PORT:ADDRESS`, as curl has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resolve {
@@ -192,13 +285,34 @@ impl Resolve {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
     use super::*;
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cron_job_of_the_original_still_triggers() {
+        let typed = [
+            "sealift",
+            "create-backupsession",
+            "--invoker-name=demo-backup",
+            "--invoker-kind=BackupConfiguration",
+            "--master=",
+            "--v=3",
+            "--enable-analytics=true",
+            "--logtostderr",
+            "--use-kubeapiserver-fqdn-for-aks=false",
+        ];
+        match Cli::try_parse_from(typed).unwrap().command {
+            Command::Trigger(args) => assert_eq!(args.invoker_name, "demo-backup"),
+            other => panic!("{other:?}"),
+        }
+        let typed = ["sealift", "trigger", "--invoker-name=a", "--backup-everything"];
+        assert!(Cli::try_parse_from(typed).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The input is wrong, nothing was touched.
     Invalid = 2,
-    /// The snapshot is safe, retention or check failed.
+    /// The snapshot is safe, retention, check or a hook after it failed.
     Maintenance = 3,
     /// There is no repository.
     NoRepository = 10,
@@ -65,12 +65,15 @@ impl Exit {
                 Self::of_repository(source)
             }
             SessionError::Locked { .. } => Self::Locked,
-            SessionError::Storage(_) | SessionError::Component { .. } => Self::Invalid,
+            SessionError::Storage(_)
+            | SessionError::Component { .. }
+            | SessionError::Outdated(_) => Self::Invalid,
             SessionError::Cancelled(_) => Self::Interrupted,
-            SessionError::Maintenance(_) => Self::Maintenance,
+            SessionError::Maintenance(_) | SessionError::AfterHook { .. } => Self::Maintenance,
             SessionError::Interim { .. }
             | SessionError::Chain { .. }
             | SessionError::Commit(_)
+            | SessionError::BeforeHook { .. }
             | SessionError::Interrupted(_) => Self::Failed,
         }
     }

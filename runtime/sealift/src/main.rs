@@ -8,20 +8,20 @@ mod built_in;
 mod commands;
 mod context;
 mod exit;
+mod logs;
 mod manifests;
 mod output;
 mod progress;
 mod repository;
 mod summary;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure};
+use crate::logs::Style;
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -36,13 +36,12 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: &Cli) -> Result<Exit, Failure> {
-    let filter = EnvFilter::try_new(&cli.log)
-        .map_err(|error| Failure::new(Exit::Invalid, format!("--log {:?}: {error}", cli.log)))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    let (style, filter) = match cli.command {
+        // Nobody watches a pod; somebody reads its log afterwards.
+        Command::Job(_) | Command::Operator(_) | Command::Trigger(_) => (Style::Json, "info"),
+        _ => (Style::Text, "warn"),
+    };
+    logs::init(cli.log.as_deref().unwrap_or(filter), style)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -53,6 +52,9 @@ fn start(cli: &Cli) -> Result<Exit, Failure> {
 async fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     let output = Output::new(cli.output);
     match &cli.command {
+        Command::Operator(args) => commands::operator::run(args).await,
+        Command::Job(args) => commands::job::run(args, output).await,
+        Command::Trigger(args) => commands::trigger::run(args, output).await,
         Command::Run(args) => commands::run::run(args, output).await,
         Command::Plan(args) => commands::plan::run(args, output),
         Command::Validate(args) => commands::validate::run(args, output),

@@ -49,7 +49,9 @@ fn a_request_goes_to_the_host_or_else_to_the_target() {
     );
     assert_eq!(
         hooks.before,
-        Some(HookAction::HttpGet { request: request("http://vault.demo.svc:8200/v1/sys/health?a=b") })
+        Some(HookAction::HttpGet {
+            request: request("http://vault.demo.svc:8200/v1/sys/health?a=b")
+        })
     );
     let after = hooks.after.unwrap();
     assert_eq!(after.policy, HookPolicy::OnFinalRetryFailure);
@@ -128,5 +130,9 @@ fn what_cannot_work_is_named_before_any_job() {
         restore(),
         "{postRestore: {executionPolicy: OnFinalRetryFailure, tcpSocket: {port: 1}}}",
     );
-    assert!(restore.complaint().contains("postRestore.executionPolicy: OnFinalRetryFailure is for backups"));
+    assert!(
+        restore
+            .complaint()
+            .contains("postRestore.executionPolicy: OnFinalRetryFailure is for backups")
+    );
 }

@@ -159,7 +159,9 @@ impl Function {
             (Work::Replace, [old, new, whole]) => {
                 Value::Text(text(whole).replace(&text(old), &text(new)))
             }
-            (Work::Trunc, [Value::Number(count), whole]) => Value::Text(truncate(&text(whole), *count)),
+            (Work::Trunc, [Value::Number(count), whole]) => {
+                Value::Text(truncate(&text(whole), *count))
+            }
             (Work::Text(change), [value]) => Value::Text(change.of(value)),
             _ => return Err(self.wrong()),
         })
@@ -232,7 +234,6 @@ fn json(value: &Value) -> serde_json::Value {
 /// The first characters, or, for a negative number, the last.
 fn truncate(text: &str, count: i64) -> String {
     let length = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    let skipped =
-        if count < 0 { text.chars().count().saturating_sub(length) } else { 0 };
+    let skipped = if count < 0 { text.chars().count().saturating_sub(length) } else { 0 };
     text.chars().skip(skipped).take(length).collect()
 }

@@ -239,8 +239,10 @@ impl Pipeline {
             piped = Some(match command {
                 Command::Term(term) => term.value(data)?,
                 Command::Call(function, arguments) => {
-                    let mut values =
-                        arguments.iter().map(|term| term.value(data)).collect::<Result<Vec<_>, _>>()?;
+                    let mut values = arguments
+                        .iter()
+                        .map(|term| term.value(data))
+                        .collect::<Result<Vec<_>, _>>()?;
                     values.extend(piped);
                     function.call(&values)?
                 }

@@ -108,10 +108,7 @@ fn condition_node(
     }
 }
 
-fn pipeline(
-    tokens: impl Iterator<Item = Token>,
-    level: usize,
-) -> Result<Pipeline, TemplateError> {
+fn pipeline(tokens: impl Iterator<Item = Token>, level: usize) -> Result<Pipeline, TemplateError> {
     let mut tokens = tokens.collect::<Vec<_>>().into_iter().peekable();
     let pipeline = commands(&mut tokens, level)?;
     match tokens.next() {
@@ -153,8 +150,8 @@ fn command(tokens: &mut Tokens, piped: bool, level: usize) -> Result<Command, Te
         None => return Err(TemplateError::Missing { what: "a value" }),
     };
     tokens.next();
-    let function = Function::find(&word)
-        .ok_or_else(|| TemplateError::NotSupported { what: word.clone() })?;
+    let function =
+        Function::find(&word).ok_or_else(|| TemplateError::NotSupported { what: word.clone() })?;
     let mut arguments = Vec::new();
     while let Some(argument) = term(tokens, level)? {
         arguments.push(argument);

@@ -36,10 +36,15 @@ fn what_users_write_renders_as_in_go() {
         ("{{.Namespace}}/{{.Target.Name}}", "demo/vault"),
         ("{{ $.Namespace }}", "demo"),
         ("{{ .RetryLeft }}", "2"),
-        ("{{if eq .Status.Phase `Succeeded`}}:ok:{{else}}:x: {{.Status.Error}}{{end}}",
-         ":x: vault said \"no\"\nand left"),
+        (
+            "{{if eq .Status.Phase `Succeeded`}}:ok:{{else}}:x: {{.Status.Error}}{{end}}",
+            ":x: vault said \"no\"\nand left",
+        ),
         ("{{ if ne .Status.Phase \"Succeeded\" }}bad{{ end }}", "bad"),
-        ("{{ if eq .Status.Phase \"a\" }}1{{ else if eq .Status.Phase \"Failed\" \"b\" }}2{{ else }}3{{ end }}", "2"),
+        (
+            "{{ if eq .Status.Phase \"a\" }}1{{ else if eq .Status.Phase \"Failed\" \"b\" }}2{{ else }}3{{ end }}",
+            "2",
+        ),
         ("{{ if and .Namespace (not .Target.Name) }}a{{ else }}b{{ end }}", "b"),
         ("{{ if gt .RetryLeft 1 }}again{{ end }}", "again"),
         ("{{ .Status.Phase | lower | quote }}", "\"failed\""),
@@ -89,9 +94,11 @@ fn what_is_not_supported_is_refused_when_it_is_read() {
 
 #[test]
 fn an_unknown_field_is_found_in_every_branch() {
-    for template in
-        ["{{ .Nmae }}", "{{ if true }}a{{ else }}{{ .Status.Phse }}{{ end }}", "{{ quote (print .X) }}"]
-    {
+    for template in [
+        "{{ .Nmae }}",
+        "{{ if true }}a{{ else }}{{ .Status.Phse }}{{ end }}",
+        "{{ quote (print .X) }}",
+    ] {
         let error = Template::parse(template).unwrap().check(&data()).unwrap_err().to_string();
         assert!(error.contains("is not known; known are .Namespace, "), "{template}: {error}");
         assert!(error.contains(".Status.Phase"), "{error}");

@@ -14,6 +14,7 @@ mod bound;
 mod client;
 mod hooks;
 mod notes;
+pub(crate) mod outbound;
 mod redirect;
 mod request;
 mod tls;

@@ -3,8 +3,11 @@
 pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod forget;
+pub(crate) mod job;
+pub(crate) mod operator;
 pub(crate) mod plan;
 pub(crate) mod prune;
 pub(crate) mod run;
 pub(crate) mod snapshots;
+pub(crate) mod trigger;
 pub(crate) mod validate;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sealift_core::plan::Direction;
 use sealift_host::Host;
+use sealift_job::hooks::HookSurroundings;
+use sealift_job::locks::FileLocks;
 use sealift_job::session;
 use sealift_job::status;
 use sealift_job::surroundings::Surroundings;
@@ -32,8 +34,9 @@ pub(crate) async fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure>
         events: Arc::clone(&display) as _,
         cancel,
         allow_loopback: true,
-        lock_dir: context::lock_dir(&args.lock),
+        locks: Arc::new(FileLocks::new(context::lock_dir(&args.lock))),
         interim_dir: args.interim_dir.clone().unwrap_or_else(std::env::temp_dir),
+        hooks: HookSurroundings::default(),
     };
     let mut report = session::run(planned.plan, started, &around).await;
     display.clear();
@@ -54,7 +57,7 @@ pub(crate) async fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure>
 }
 
 /// The first signal ends the session cleanly, the second ends the process.
-fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
+pub(crate) fn cancel_on_signal(cancel: CancellationToken) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|error| Failure::of(Exit::Failed, &error));
     let mut interrupt = listen(SignalKind::interrupt())?;

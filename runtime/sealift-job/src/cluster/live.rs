@@ -1,0 +1,237 @@
+//! The objects of a session as they are now, and whether they are still those of the plan.
+//!
+//! Functions are cluster-scoped and not read here: that would need rights in the whole cluster,
+//! and what a plan takes from them (component, parameters, grants) stands in it under its own
+//! digest.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use sealift_api::app_binding::AppBinding;
+use sealift_api::backup_session::{
+    BackupSession, BackupSessionPhase, BackupSessionStatus, HostPhase,
+};
+use sealift_api::planner::pins;
+use sealift_api::repository::{Repository, RepositoryStatus};
+use sealift_api::restore_session::{RestoreSession, RestoreSessionPhase, RestoreSessionStatus};
+use sealift_core::duration;
+use sealift_core::outcome::{Ending, JobOutcome};
+use sealift_core::pins::{ObjectPin, Outdated, Pins};
+use sealift_core::plan::{Direction, ObjectRef, Plan};
+use sealift_kube::kube::{Api, Client};
+
+use super::ask::{AskError, ask};
+
+/// Why a plan is not carried out although it is the right one.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// An object cannot be read.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Something changed since the plan was made.
+    #[error(transparent)]
+    Outdated(#[from] Outdated),
+    /// The session is over.
+    #[error("{session} is already {phase}; nothing was done")]
+    Over {
+        /// The session.
+        session: ObjectRef,
+        /// Its phase.
+        phase: String,
+    },
+}
+
+impl LiveError {
+    /// A stable word for machines.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Ask(error) if error.is_not_found() => "ObjectNotFound",
+            Self::Ask(error) if error.is_forbidden() => "PermissionMissing",
+            Self::Ask(_) => "ApiServerUnavailable",
+            Self::Outdated(_) => Outdated::REASON,
+            Self::Over { .. } => "SessionOver",
+        }
+    }
+}
+
+/// What is known of a session's objects.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// `metadata` of the session.
+    pub session: ObjectMeta,
+    /// Tries that are left; 0 for a restore.
+    pub retry_left: i32,
+    /// `metadata` of the Repository.
+    pub repository: ObjectMeta,
+    status: SessionStatus,
+    repository_status: RepositoryStatus,
+    pins: Pins,
+}
+
+/// What stands in the status of a session.
+#[derive(Debug, Clone)]
+enum SessionStatus {
+    Backup(BackupSessionStatus),
+    Restore(RestoreSessionStatus),
+}
+
+impl Live {
+    /// Reads session, Repository and AppBinding.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub async fn read(client: &Client, plan: &Plan) -> Result<Self, LiveError> {
+        let (session, status, retry_left) = session(client, plan).await?;
+        let reference = &plan.repository.reference;
+        let api: Api<Repository> = Api::namespaced(client.clone(), &reference.namespace);
+        let repository = ask("get", &reference.to_string(), || api.get(&reference.name)).await?;
+        let target = &plan.target.reference;
+        let api: Api<AppBinding> = Api::namespaced(client.clone(), &target.namespace);
+        let binding = ask("get", &target.to_string(), || api.get_opt(&target.name)).await?;
+        let pins = pins_now(plan, binding.as_ref(), &repository);
+        Ok(Self {
+            session,
+            retry_left,
+            status,
+            repository: repository.metadata,
+            repository_status: repository.status.unwrap_or_default(),
+            pins,
+        })
+    }
+
+    /// Whether the session is still to be run, and the objects are those the plan was made from.
+    ///
+    /// # Errors
+    /// The session is over, or an object is another one.
+    pub fn check(&self, plan: &Plan) -> Result<(), LiveError> {
+        if let Some(phase) = self.status.over() {
+            return Err(LiveError::Over { session: plan.session.clone(), phase });
+        }
+        // An operator that pins nothing asks for no comparison.
+        if plan.pins.is_empty() { Ok(()) } else { Ok(plan.check_pins(&self.pins)?) }
+    }
+
+    /// What an earlier Job left in the status.
+    pub(super) fn outcome(&self, plan: &Plan, now: Timestamp) -> JobOutcome {
+        outcome_of(self, plan, now)
+    }
+}
+
+/// What an earlier Job left in the status of session and Repository, as far as it is exact: sizes
+/// stand there rounded, and a gauge that is not pushed keeps its value.
+fn outcome_of(live: &Live, plan: &Plan, now: Timestamp) -> JobOutcome {
+    let second = |time: &Option<Time>| time.as_ref().map(|time| time.0.as_second());
+    let started = second(&live.session.creation_timestamp).unwrap_or(now.as_second());
+    let duration =
+        |text: &Option<String>| text.as_deref().and_then(|text| duration::parse_seconds(text).ok());
+    let (succeeded, safe, seconds, error, snapshot) = match &live.status {
+        SessionStatus::Backup(status) => {
+            let stats = status.targets.first().and_then(|target| target.stats.first());
+            let snapshot = stats.and_then(|stats| stats.snapshots.first());
+            (
+                status.phase == Some(BackupSessionPhase::Succeeded),
+                stats.is_some_and(|stats| stats.phase == Some(HostPhase::Succeeded)),
+                duration(&status.session_duration),
+                stats.and_then(|stats| stats.error.clone()),
+                snapshot.and_then(|snapshot| snapshot.name.clone()),
+            )
+        }
+        SessionStatus::Restore(status) => {
+            let stats = status.stats.first();
+            let succeeded = status.phase == Some(RestoreSessionPhase::Succeeded);
+            let error = stats.and_then(|stats| stats.error.clone());
+            (succeeded, succeeded, duration(&status.session_duration), error, None)
+        }
+    };
+    let ending = match (succeeded, safe) {
+        (true, _) => Ending::Succeeded,
+        (false, true) => Ending::SnapshotSafe,
+        (false, false) => Ending::Failed,
+    };
+    let seconds = seconds.unwrap_or_default();
+    let finished = started.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let mut outcome = JobOutcome::new(ending, started, finished);
+    if !succeeded {
+        let message = error.unwrap_or_else(|| "the Job ended without saying why".to_owned());
+        outcome = outcome.because("SessionFailed", &message);
+    }
+    outcome.session = Some(plan.session.clone());
+    outcome.snapshot = snapshot;
+    outcome.statistics = statistics(live, safe, seconds, finished);
+    outcome
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are 64-bit floats")]
+fn statistics(live: &Live, safe: bool, seconds: u64, finished: i64) -> BTreeMap<String, f64> {
+    let mut statistics = BTreeMap::from([
+        ("duration-seconds".to_owned(), seconds as f64),
+        ("finished-seconds".to_owned(), finished as f64),
+    ]);
+    let SessionStatus::Backup(_) = live.status else { return statistics };
+    let mut add = |name: &str, value: Option<i64>| {
+        if let Some(value) = value.filter(|_| safe) {
+            statistics.insert(name.to_owned(), value as f64);
+        }
+    };
+    let repository = &live.repository_status;
+    add("repository-integrity", repository.integrity.map(i64::from));
+    add("repository-snapshots", repository.snapshot_count);
+    add("repository-snapshots-removed", repository.snapshots_removed_on_last_cleanup);
+    statistics
+}
+
+impl SessionStatus {
+    /// The final phase, if it has one.
+    fn over(&self) -> Option<String> {
+        match self {
+            Self::Backup(status) => match status.phase? {
+                phase @ (BackupSessionPhase::Succeeded
+                | BackupSessionPhase::Failed
+                | BackupSessionPhase::Skipped) => Some(format!("{phase:?}")),
+                BackupSessionPhase::Pending
+                | BackupSessionPhase::Running
+                | BackupSessionPhase::Unknown => None,
+            },
+            Self::Restore(status) => match status.phase? {
+                phase @ (RestoreSessionPhase::Succeeded | RestoreSessionPhase::Failed) => {
+                    Some(format!("{phase:?}"))
+                }
+                RestoreSessionPhase::Pending
+                | RestoreSessionPhase::Running
+                | RestoreSessionPhase::Unknown
+                | RestoreSessionPhase::Invalid => None,
+            },
+        }
+    }
+}
+
+async fn session(
+    client: &Client,
+    plan: &Plan,
+) -> Result<(ObjectMeta, SessionStatus, i32), LiveError> {
+    let reference = &plan.session;
+    let named = reference.to_string();
+    Ok(match plan.direction {
+        Direction::Backup(_) => {
+            let api: Api<BackupSession> = Api::namespaced(client.clone(), &reference.namespace);
+            let found = ask("get", &named, || api.get(&reference.name)).await?;
+            let status = SessionStatus::Backup(found.status.unwrap_or_default());
+            (found.metadata, status, found.spec.retry_left.unwrap_or_default())
+        }
+        Direction::Restore(_) => {
+            let api: Api<RestoreSession> = Api::namespaced(client.clone(), &reference.namespace);
+            let found = ask("get", &named, || api.get(&reference.name)).await?;
+            (found.metadata, SessionStatus::Restore(found.status.unwrap_or_default()), 0)
+        }
+    })
+}
+
+/// Pins of the objects as they are, those of Functions as they were.
+fn pins_now(plan: &Plan, binding: Option<&AppBinding>, repository: &Repository) -> Pins {
+    let mut now = pins(binding, Some(repository), []);
+    let cluster_scoped = |pin: &&ObjectPin| pin.object.namespace.is_empty();
+    now.objects.extend(plan.pins.objects.iter().filter(cluster_scoped).cloned());
+    now
+}
