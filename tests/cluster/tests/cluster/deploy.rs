@@ -84,6 +84,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = vec![
         trial(world, "deploy: the chart carries the catalogue as it is", |_| catalogue()),
         trial(world, "deploy: no container but the operator's has the token", |_| token()),
+        trial(world, "deploy: sealift knows every argument of the chart", |_| arguments()),
         trial(world, "deploy: the API server takes the plain manifests, strictly", plain_manifests),
         trial(world, "deploy: the operator's rights are these and no others", rights),
         trial(world, "deploy: install, upgrade and uninstall with Helm", helm),
@@ -223,6 +224,32 @@ fn token() -> Result<()> {
             ensure!(mounted == (container["name"] == "operator"), "{container:#}");
         }
     }
+    Ok(())
+}
+
+/// Asked for help last, it reads all arguments before.
+fn arguments() -> Result<()> {
+    let values = [
+        "--set=replicas=2,takeover=true,clusterDomain=cluster.local",
+        "--set=imagePullSecrets={one,two}",
+    ];
+    let deployment = rendered(&values)?
+        .into_iter()
+        .find(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == "sealift")
+        .context("there is no Deployment")?;
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let arguments: Vec<&str> =
+        container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(arguments.contains(&"operator"), "{arguments:?}");
+    let ask = |more: &[&str]| {
+        let mut command = Command::new(binaries::sealift()?);
+        command.args(&arguments).args(more).stdin(Stdio::null());
+        command.output().context("failed to run sealift")
+    };
+    let said = ask(&["--help"])?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = ask(&["--no-such-flag", "--help"])?;
+    ensure!(!said.status.success(), "help is given whatever stands before it");
     Ok(())
 }
 
