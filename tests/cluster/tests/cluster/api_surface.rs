@@ -221,7 +221,6 @@ fn bare_secret(world: &World) -> Result<()> {
 }
 
 fn catalog(world: &World) -> Result<()> {
-    drop(world.operator()?);
     let listed = world.plane()?.kubectl().succeed(&["get", "fn,task", "-o", "name"])?;
     for name in [
         "function.stash.appscode.com/vault-backup-1.10.3",

@@ -24,7 +24,7 @@ pub struct World {
     backing: OnceLock<Result<Backing, String>>,
     image: OnceLock<Result<(), String>>,
     node: OnceLock<Result<Node, String>>,
-    crds: OnceLock<Result<(), String>>,
+    installed: OnceLock<Result<(), String>>,
     cluster: OnceLock<Result<Cluster, String>>,
     place: Place,
     /// Held for writing by rows that break what all others stand on.
@@ -44,21 +44,21 @@ impl World {
             backing: OnceLock::new(),
             image: OnceLock::new(),
             node: OnceLock::new(),
-            crds: OnceLock::new(),
+            installed: OnceLock::new(),
             cluster: OnceLock::new(),
             place,
             alone: RwLock::new(()),
         }
     }
 
-    /// The control plane, with our CRDs.
+    /// The control plane, with our CRDs and the catalogue.
     pub fn plane(&self) -> Result<&ControlPlane> {
         let plane = self.bare_plane()?;
-        shared(self.crds.get_or_init(|| said(apply_crds(plane))))?;
+        shared(self.installed.get_or_init(|| said(install(plane))))?;
         Ok(plane)
     }
 
-    /// The control plane, perhaps without our CRDs.
+    /// The control plane, which may not know our API.
     pub fn bare_plane(&self) -> Result<&ControlPlane> {
         Ok(&self.cluster()?.plane)
     }
@@ -118,8 +118,6 @@ impl World {
 
     fn start_operator(&self) -> Result<Mutex<Operator>> {
         let plane = self.plane()?;
-        let catalog = binaries::source_root().join("deploy").join("catalog");
-        plane.kubectl().succeed(&["apply", "--server-side", "-f", &catalog.to_string_lossy()])?;
         let kubeconfig =
             plane.kubeconfig("operator", "sealift-operator", Some("system:masters"))?;
         let folder = self.cluster()?.folder.path().join("operator");
@@ -131,12 +129,15 @@ impl World {
     }
 }
 
-fn apply_crds(plane: &ControlPlane) -> Result<()> {
-    let crds = binaries::source_root().join("deploy").join("crds");
+/// Our definitions, and the Functions and Tasks.
+fn install(plane: &ControlPlane) -> Result<()> {
+    let deploy = binaries::source_root().join("deploy");
+    let (crds, catalog) = (deploy.join("crds"), deploy.join("catalog"));
     let crds = crds.to_string_lossy();
     let kubectl = plane.kubectl();
     kubectl.succeed(&["apply", "--server-side", "-f", &crds])?;
     kubectl.succeed(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
+    kubectl.succeed(&["apply", "--server-side", "-f", &catalog.to_string_lossy()])?;
     Ok(())
 }
 
