@@ -44,7 +44,7 @@ pub struct ObjectPin {
 #[error("{object}: {field} is {live}, but the plan was made for {planned}; make the plan again")]
 pub struct Outdated {
     /// The object.
-    pub object: ObjectRef,
+    pub object: Box<ObjectRef>,
     /// JSON path in it.
     pub field: &'static str,
     /// What the plan has.
@@ -79,7 +79,7 @@ impl Plan {
         if self.pins.ca_digest != live.ca_digest {
             let text = |digest: &Option<String>| digest.clone().unwrap_or_else(nothing);
             return Err(Outdated {
-                object: self.target.reference.clone(),
+                object: Box::new(self.target.reference.clone()),
                 field: "spec.clientConfig.caBundle",
                 planned: text(&self.pins.ca_digest),
                 live: text(&live.ca_digest),
@@ -92,7 +92,7 @@ impl Plan {
 impl ObjectPin {
     fn check(&self, live: Option<&Self>) -> Result<(), Outdated> {
         let outdated = |field, planned: String, live: String| {
-            Err(Outdated { object: self.object.clone(), field, planned, live })
+            Err(Outdated { object: Box::new(self.object.clone()), field, planned, live })
         };
         let Some(live) = live else {
             return outdated("metadata.uid", self.uid.clone(), nothing());
