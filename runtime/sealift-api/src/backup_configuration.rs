@@ -40,10 +40,11 @@ pub struct BackupConfigurationSpec {
     /// Settings of the Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_settings: Option<RuntimeSettings>,
-    /// The original's working directory.
+    /// The Job's directory for temporary files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temp_dir: Option<TempDir>,
-    /// The original's volume for dumps; only its presence changes the path in the snapshot.
+    /// The volume for data whose size is not known beforehand; made for each session and removed
+    /// with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interim_volume_template: Option<PersistentVolumeClaim>,
     /// Before and after.

@@ -91,10 +91,10 @@ pub struct BackupBatchMember {
     /// Settings of the Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_settings: Option<RuntimeSettings>,
-    /// The original's working directory.
+    /// The Job's directory for temporary files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temp_dir: Option<TempDir>,
-    /// The volume for dumps.
+    /// The volume for data whose size is not known beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interim_volume_template: Option<PersistentVolumeClaim>,
     /// Before and after this target.
@@ -179,10 +179,10 @@ pub struct RestoreBatchMember {
     /// Settings of the Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_settings: Option<RuntimeSettings>,
-    /// The original's working directory.
+    /// The Job's directory for temporary files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temp_dir: Option<TempDir>,
-    /// The volume for dumps.
+    /// The volume for data whose size is not known beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interim_volume_template: Option<PersistentVolumeClaim>,
     /// Before and after this target.

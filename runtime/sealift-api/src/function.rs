@@ -45,12 +45,15 @@ pub struct FunctionSpec {
     /// Of a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security_policy_name: Option<String>,
-    /// Ours: what it may do. Kept as it was written; `sealift_core::grants` reads it, so that
-    /// the message can list the valid names.
+    /// Ours: what the component may do. Absent: what the catalogue grants a built-in component,
+    /// and nothing for any other.
+    // Kept as it was written; `sealift_core::grants` reads it, so that the message can list the
+    // valid names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::permissions")]
     pub permissions: Option<Value>,
-    /// Ours: what it may use up; `sealift_core::limits` reads it.
+    /// Ours: what one run of the component may use up.
+    // Kept as it was written; `sealift_core::limits` reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::limits")]
     pub limits: Option<Value>,

@@ -61,7 +61,7 @@ pub struct LocalRef {
     pub name: String,
 }
 
-/// The working directory of the original; kept for the Job's pod.
+/// The Job's directory for temporary files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TempDir {

@@ -37,10 +37,10 @@ pub struct RestoreSessionSpec {
     /// Settings of the Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_settings: Option<RuntimeSettings>,
-    /// The original's working directory.
+    /// The Job's directory for temporary files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temp_dir: Option<TempDir>,
-    /// The original's volume for dumps.
+    /// The volume for data whose size is not known beforehand; removed with the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interim_volume_template: Option<PersistentVolumeClaim>,
     /// Before and after.

@@ -77,6 +77,9 @@ impl Definitions {
             match key.as_str() {
                 "$ref" | "anyOf" | "default" | "title" => {}
                 "description" if texts == Texts::Dropped => {}
+                "description" => {
+                    result.insert(key.clone(), one_line_a_paragraph(value));
+                }
                 "oneOf" => {
                     result.insert("type".to_owned(), json!("string"));
                     result.insert("enum".to_owned(), names(value));
@@ -126,6 +129,14 @@ impl Definitions {
             None => Value::Null,
         }
     }
+}
+
+/// A comment of the source ends its lines where the source is full; a page does not.
+fn one_line_a_paragraph(text: &Value) -> Value {
+    let paragraphs = text.as_str().unwrap_or_default().split("\n\n");
+    let paragraphs: Vec<String> =
+        paragraphs.map(|paragraph| paragraph.replace('\n', " ").trim().to_owned()).collect();
+    Value::String(paragraphs.join("\n\n"))
 }
 
 /// Takes from `required` what the API server does not demand.
@@ -189,7 +200,8 @@ mod tests {
         /// Serde's fallback is no default of the API.
         #[serde(default)]
         name: String,
-        /// Numbers by name.
+        /// Numbers by
+        /// name.
         #[serde(default)]
         numbers: BTreeMap<String, i64>,
         /// A Secret.
