@@ -279,18 +279,6 @@ pub fn operator_rules() -> Vec<OperatorRule> {
             &["list", "watch"],
             "takeover.rs: whether the original's operator runs",
         ),
-        rule(
-            &["apiregistration.k8s.io"],
-            &["apiservices"],
-            &["list"],
-            "takeover.rs: what the original left behind",
-        ),
-        rule(
-            &["admissionregistration.k8s.io"],
-            &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
-            &["list"],
-            "takeover.rs: what the original left behind",
-        ),
         optional(
             "rbac.restoreUnsealKeys",
             rule(

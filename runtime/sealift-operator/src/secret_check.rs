@@ -16,9 +16,18 @@ use sealift_kube::watch::Key;
 use tokio::time::Instant;
 
 /// A Secret that vanishes is noticed within this time, and before each session anyway.
-pub const BELIEVE_PRESENT: Duration = Duration::from_secs(600);
+const BELIEVE_PRESENT: Duration = Duration::from_secs(600);
 /// Somebody waits for a missing Secret.
-pub const BELIEVE_MISSING: Duration = Duration::from_secs(5);
+const BELIEVE_MISSING: Duration = Duration::from_secs(5);
+
+/// What is known of a Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it is there.
+    pub there: bool,
+    /// After this time it is to be asked again.
+    pub again: Duration,
+}
 
 /// Looks for Secrets.
 pub struct SecretCheck {
@@ -37,10 +46,10 @@ impl SecretCheck {
     ///
     /// # Errors
     /// The API server refuses or cannot be reached.
-    pub async fn is_there(&self, secret: &Key) -> sealift_kube::Result<bool> {
+    pub async fn look(&self, secret: &Key) -> sealift_kube::Result<Seen> {
         let known = self.known().get(secret).copied();
-        match known {
-            Some((there, until)) if Instant::now() < until => Ok(there),
+        match known.map(|(there, until)| (there, until.duration_since(Instant::now()))) {
+            Some((there, again)) if !again.is_zero() => Ok(Seen { there, again }),
             _ => self.ask(secret).await,
         }
     }
@@ -49,17 +58,17 @@ impl SecretCheck {
     ///
     /// # Errors
     /// The API server refuses or cannot be reached.
-    pub async fn ask(&self, secret: &Key) -> sealift_kube::Result<bool> {
+    pub async fn ask(&self, secret: &Key) -> sealift_kube::Result<Seen> {
         let found =
             read::find_metadata::<Secret>(&self.client, &secret.namespace, &secret.name).await?;
         let there = found.is_some();
-        let believe = spread(if there { BELIEVE_PRESENT } else { BELIEVE_MISSING });
+        let again = spread(if there { BELIEVE_PRESENT } else { BELIEVE_MISSING });
         let now = Instant::now();
         let mut known = self.known();
         // What nobody asks for any more is forgotten.
         known.retain(|_, (_, until)| *until > now);
-        known.insert(secret.clone(), (there, now + believe));
-        Ok(there)
+        known.insert(secret.clone(), (there, now + again));
+        Ok(Seen { there, again })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (bool, Instant)>> {

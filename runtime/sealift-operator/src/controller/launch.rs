@@ -36,7 +36,7 @@ pub(crate) async fn check_secrets(cluster: &Cluster, plan: &Plan) -> Result<Resu
             continue;
         }
         let key = Key::new(&secret.namespace, &secret.name);
-        if !cluster.secrets.ask(&key).await? {
+        if !cluster.secrets.ask(&key).await?.there {
             let message = format!("Secret {key} does not exist; create it, or name another one");
             return Ok(Err(Refusal { message }));
         }

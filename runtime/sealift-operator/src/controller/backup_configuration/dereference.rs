@@ -1,6 +1,7 @@
 //! What a BackupConfiguration names: Repository, its Secret, the target; and the plan of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::planner::PlanError;
@@ -11,6 +12,10 @@ use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
 use crate::planning;
+use crate::secret_check::Seen;
+
+/// An API server that could not be asked is asked again soon.
+const ASK_AGAIN: Duration = Duration::from_secs(8);
 
 /// Whether something that is not watched is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +28,22 @@ pub(crate) enum Presence {
     Unknown(String),
 }
 
+/// The Secret of a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BackendSecret {
+    pub(crate) key: Key,
+    pub(crate) presence: Presence,
+    /// When to look again: Secrets are not watched.
+    pub(crate) again: Duration,
+}
+
 /// Everything a BackupConfiguration names.
 pub(crate) struct Dereferenced {
     pub(crate) configuration: Arc<BackupConfiguration>,
     pub(crate) repository_key: Option<Key>,
     pub(crate) repository: Option<Arc<Repository>>,
     /// The Secret of the storage; none = the Repository names none.
-    pub(crate) secret: Option<(Key, Presence)>,
+    pub(crate) secret: Option<BackendSecret>,
     pub(crate) target: Option<ObjectRef>,
     pub(crate) target_found: bool,
     pub(crate) plan: Result<Plan, PlanError>,
@@ -71,16 +85,16 @@ pub(super) async fn dereference(
 pub(crate) async fn backend_secret(
     cluster: &Cluster,
     repository: &Repository,
-) -> Option<(Key, Presence)> {
+) -> Option<BackendSecret> {
     let name = repository.spec.backend.storage_secret_name.as_deref()?;
     let key = Key::new(repository.namespace(), name);
     if name.is_empty() {
         return None;
     }
-    let presence = match cluster.secrets.is_there(&key).await {
-        Ok(true) => Presence::There,
-        Ok(false) => Presence::Missing,
-        Err(error) => Presence::Unknown(chain_of_causes(&error)),
+    let (presence, again) = match cluster.secrets.look(&key).await {
+        Ok(Seen { there: true, again }) => (Presence::There, again),
+        Ok(Seen { there: false, again }) => (Presence::Missing, again),
+        Err(error) => (Presence::Unknown(chain_of_causes(&error)), ASK_AGAIN),
     };
-    Some((key, presence))
+    Some(BackendSecret { key, presence, again })
 }

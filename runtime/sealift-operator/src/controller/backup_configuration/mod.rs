@@ -16,17 +16,13 @@ use crate::cluster::Cluster;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels;
-use crate::secret_check::BELIEVE_PRESENT;
 
 pub(crate) use cleanup::repository_access;
-pub(crate) use dereference::{Presence, backend_secret};
+pub(crate) use dereference::{BackendSecret, backend_secret};
 pub(crate) use validate::{Judgement, Words};
 
 /// The name in Events.
 pub(crate) const COMPONENT: &str = "BackupConfiguration Controller";
-
-/// A missing Secret cannot be watched; it is looked for this often.
-const LOOK_FOR_SECRET: Duration = Duration::from_secs(8);
 
 /// Looks at one BackupConfiguration.
 ///
@@ -55,9 +51,10 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         }
     }
     status::update(&cluster, &configuration, &statements).await?;
-    match failure {
-        Some(error) => Err(error),
-        None if valid.look_for_secret => Ok(Next::After(spread(LOOK_FOR_SECRET))),
-        None => Ok(Next::After(spread(BELIEVE_PRESENT))),
+    match (failure, &found.secret) {
+        (Some(error), _) => Err(error),
+        // A little later than what is known of the Secret expires.
+        (None, Some(secret)) => Ok(Next::After(secret.again + spread(Duration::from_secs(1)))),
+        (None, None) => Ok(Next::Wait),
     }
 }

@@ -16,19 +16,15 @@ pub(crate) struct Validated {
     pub(crate) statements: Vec<Statement>,
     /// Whether sessions can be started.
     pub(crate) sound: bool,
-    /// Whether a Secret is missing.
-    pub(crate) look_for_secret: bool,
 }
 
 pub(crate) fn validate(found: &Dereferenced) -> Validated {
     let mut judgement = Judgement::default();
     let there = judgement.repository(found.repository_key.as_ref(), found.repository.is_some());
-    let mut look_for_secret = false;
-    if there && let Some((secret, presence)) = &found.secret {
-        judgement.secret(secret, presence);
-        look_for_secret = *presence != Presence::There;
-    }
     if there {
+        if let Some(secret) = &found.secret {
+            judgement.secret(&secret.key, &secret.presence);
+        }
         let runtime = found.configuration.spec.runtime_settings.as_ref();
         judgement.plan(&found.plan, build::own_service_account(runtime));
     }
@@ -36,7 +32,7 @@ pub(crate) fn validate(found: &Dereferenced) -> Validated {
         let words = Words { type_: Type::BackupTargetFound, noun: "Backup" };
         judgement.target(&words, target, found.target_found);
     }
-    Validated { sound: judgement.is_sound(), statements: judgement.statements, look_for_secret }
+    Validated { sound: judgement.is_sound(), statements: judgement.statements }
 }
 
 /// How a kind calls its target.

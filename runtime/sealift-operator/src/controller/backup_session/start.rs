@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
     adopt::adopt(cluster, session).await?;
     let found = dereference(cluster, session);
-    match validate(&found) {
+    match validate(&found, cluster.now()) {
         Decision::Skip(reason) => finish::skip(cluster, session, &found, &reason).await,
         Decision::Refuse(reason) => finish::refuse(cluster, session, &found, &reason).await,
         Decision::WaitFor(other) => {

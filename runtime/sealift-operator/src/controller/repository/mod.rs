@@ -127,24 +127,17 @@ mod tests {
         let once = repository.clone();
         observe(&mut repository, &[user]);
         assert_eq!(once, repository);
-        insta::assert_json_snapshot!(repository.status, @r#"
-        {
-          "observedGeneration": 3,
-          "snapshotCount": 5,
-          "references": [
-            {
-              "kind": "BackupBatch",
-              "namespace": "demo",
-              "name": "batch"
-            },
-            {
-              "apiGroup": "stash.appscode.com",
-              "kind": "BackupConfiguration",
-              "namespace": "demo",
-              "name": "demo-backup"
-            }
-          ]
-        }
-        "#);
+        insta::assert_yaml_snapshot!(repository.status, @r"
+        observedGeneration: 3
+        snapshotCount: 5
+        references:
+          - kind: BackupBatch
+            namespace: demo
+            name: batch
+          - apiGroup: stash.appscode.com
+            kind: BackupConfiguration
+            namespace: demo
+            name: demo-backup
+        ");
     }
 }

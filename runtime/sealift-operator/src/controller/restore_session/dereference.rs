@@ -9,7 +9,7 @@ use sealift_core::plan::{ObjectRef, Plan};
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
-use crate::controller::backup_configuration::{Presence, backend_secret};
+use crate::controller::backup_configuration::{BackendSecret, backend_secret};
 use crate::planning;
 
 /// Everything a RestoreSession names.
@@ -18,7 +18,7 @@ pub(super) struct Dereferenced {
     pub(super) repository_key: Option<Key>,
     pub(super) repository: Option<Arc<Repository>>,
     /// The Secret of the storage; none = the Repository names none.
-    pub(super) secret: Option<(Key, Presence)>,
+    pub(super) secret: Option<BackendSecret>,
     pub(super) target: Option<ObjectRef>,
     pub(super) target_found: bool,
     pub(super) plan: Result<Plan, PlanError>,

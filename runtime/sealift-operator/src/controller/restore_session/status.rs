@@ -238,3 +238,57 @@ fn target_facts<'a>(status: &RestoreSessionStatus, ended: &'a [bool]) -> TargetF
         ended,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    fn running(stats: serde_json::Value, conditions: serde_json::Value) -> RestoreSession {
+        let mut all = vec![json!({"type": "RestoreExecutorEnsured", "status": "True",
+            "lastTransitionTime": "2026-01-01T00:00:01Z"})];
+        all.extend(conditions.as_array().unwrap().iter().cloned());
+        serde_json::from_value(json!({
+            "apiVersion": "stash.appscode.com/v1beta1", "kind": "RestoreSession",
+            "metadata": {"name": "r", "namespace": "demo",
+                "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {}, "status": {"phase": "Running", "totalHosts": 1, "stats": stats,
+                "conditions": all}
+        }))
+        .unwrap()
+    }
+
+    fn ends(session: &RestoreSession, conclusion: &Conclusion) -> RestoreSessionStatus {
+        let now = "2026-01-01T00:02:05Z".parse().unwrap();
+        let end = End { conclusion, hostname: "host-0", time_out: "10s", statements: &[], now };
+        ended(session, &end)
+    }
+
+    #[test]
+    fn what_the_job_said_decides() {
+        let pushed = json!([{"type": "MetricsPushed", "status": "False",
+            "lastTransitionTime": "2026-01-01T00:00:05Z"}]);
+        let good = running(json!([{"hostname": "host-0", "phase": "Succeeded"}]), pushed.clone());
+        assert!(is_reported(&good));
+        let status = ends(&good, &Conclusion::Reported);
+        assert_eq!(status.phase, Some(RestoreSessionPhase::Succeeded));
+        assert_eq!(status.session_duration.as_deref(), Some("2m5s"));
+        let bad = running(json!([{"hostname": "host-0", "phase": "Failed", "error": "e"}]), pushed);
+        assert_eq!(ends(&bad, &Conclusion::Reported).phase, Some(RestoreSessionPhase::Failed));
+        assert!(!is_reported(&running(json!([]), json!([]))));
+    }
+
+    #[test]
+    fn a_restore_whose_job_died_or_took_too_long_has_failed() {
+        let open = running(json!([]), json!([]));
+        let lost = ends(&open, &Conclusion::Lost(Death::new("OOMKilled", "out of memory")));
+        assert_eq!(lost.phase, Some(RestoreSessionPhase::Failed));
+        assert_eq!(lost.stats.first().unwrap().error.as_deref(), Some("out of memory"));
+        let late = ends(&open, &Conclusion::Deadline);
+        assert_eq!(late.phase, Some(RestoreSessionPhase::Failed));
+        let said = condition::find(&late.conditions, Type::DeadlineExceeded).unwrap();
+        assert_eq!(said.message.as_deref(), Some("Failed to complete restore within 10s."));
+        assert_eq!(ends(&open, &Conclusion::Done).phase, Some(RestoreSessionPhase::Succeeded));
+    }
+}

@@ -18,8 +18,8 @@ pub(super) fn validate(found: &Dereferenced) -> Validated {
     let mut judgement = Judgement::default();
     let there = judgement.repository(found.repository_key.as_ref(), found.repository.is_some());
     if there {
-        if let Some((secret, presence)) = &found.secret {
-            judgement.secret(secret, presence);
+        if let Some(secret) = &found.secret {
+            judgement.secret(&secret.key, &secret.presence);
         }
         let runtime = found.session.spec.runtime_settings.as_ref();
         judgement.plan(&found.plan, build::own_service_account(runtime));
