@@ -59,12 +59,20 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "sealift-job",
-        ours: &["sealift-core", "sealift-api", "sealift-host", "sealift-repository"],
+        ours: &["sealift-core", "sealift-api", "sealift-host", "sealift-kube", "sealift-repository"],
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
         name: "sealift",
-        ours: &["sealift-core", "sealift-api", "sealift-host", "sealift-repository", "sealift-job"],
+        ours: &[
+            "sealift-core",
+            "sealift-api",
+            "sealift-host",
+            "sealift-kube",
+            "sealift-operator",
+            "sealift-repository",
+            "sealift-job",
+        ],
         never: &["wasmtime", "rustic_core", "rustic_backend"],
     },
     Room { name: "sealift-function", ours: &[], never: &["wasmtime", "tokio", "kube", "anyhow"] },
