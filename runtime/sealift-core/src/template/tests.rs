@@ -51,7 +51,7 @@ fn what_users_write_renders_as_in_go() {
         ("{{ .Status.Error | toJson }}", r#""vault said \"no\"\nand left""#),
         ("{{ printf \"%s has %d%%\" .Namespace .RetryLeft }}", "demo has 2%"),
         ("{{ default \"none\" .Namespace }}{{ \"\" | default \"none\" }}", "demonone"),
-        ("{{ .Status.Phase | trunc 3 }}{{ trunc -2 .Namespace }}", "Failmo"),
+        ("{{ .Status.Phase | trunc 3 }}{{ trunc -2 .Namespace }}", "Faimo"),
         ("{{ replace \"e\" \"3\" .Namespace }}", "d3mo"),
         ("{{ ternary \"y\" \"n\" (hasPrefix \"va\" .Target.Name) }}", "y"),
         ("{{ urlquery \"a b&c\" }}", "a+b%26c"),
