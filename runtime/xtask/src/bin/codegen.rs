@@ -109,7 +109,7 @@ mod tests {
         let error = compare(folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("restics.stash.appscode.com.yaml of "), "{error}");
         write(folder.path()).unwrap();
-        assert!(!old.exists());
+        assert!(!old.is_file());
     }
 
     #[test]
