@@ -30,9 +30,9 @@ where
     let (namespace, name) = place(object);
     let api: Api<K> = Api::namespaced(client.clone(), &namespace);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    call(api.patch(&name, &parameters, &Patch::Apply(object))).await.map_err(|source| {
-        Error::Apply { object: reference::<K>(Some(&namespace), &name), source }
-    })
+    call(api.patch(&name, &parameters, &Patch::Apply(object)))
+        .await
+        .map_err(|source| Error::Apply { object: reference::<K>(Some(&namespace), &name), source })
 }
 
 /// What became of an object that was to be created.
@@ -81,7 +81,10 @@ pub async fn patch_metadata<K>(
     metadata: &serde_json::Value,
 ) -> Result<()>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let parameters =

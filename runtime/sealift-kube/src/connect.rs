@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Neither is there, or it cannot be used.
 pub async fn connect() -> Result<Client> {
-    let config = Config::infer()
-        .await
-        .map_err(|source| Error::Configure { source: Box::new(kube::Error::InferConfig(source)) })?;
+    let config = Config::infer().await.map_err(|source| Error::Configure {
+        source: Box::new(kube::Error::InferConfig(source)),
+    })?;
     client(config)
 }
 

@@ -22,7 +22,10 @@ pub async fn delete<K>(
     uid: Option<&str>,
 ) -> Result<()>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let mut parameters = DeleteParams::background();
@@ -35,8 +38,6 @@ where
         Err(failure) if failure.is_not_found() => Ok(()),
         // The precondition failed: ours is gone, another one has its name.
         Err(failure) if uid.is_some() && failure.is_conflict() => Ok(()),
-        Err(source) => {
-            Err(Error::Delete { object: reference::<K>(Some(namespace), name), source })
-        }
+        Err(source) => Err(Error::Delete { object: reference::<K>(Some(namespace), name), source }),
     }
 }

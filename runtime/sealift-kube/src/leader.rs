@@ -101,7 +101,8 @@ impl Candidate {
             return Ok(false);
         }
         if holder != self.identity {
-            spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().saturating_add(1));
+            spec.lease_transitions =
+                Some(spec.lease_transitions.unwrap_or_default().saturating_add(1));
             spec.acquire_time = Some(MicroTime(self.clock.now()));
         }
         self.fill(spec);

@@ -165,9 +165,7 @@ impl RepositoryLease {
         let text = lease.metadata.annotations.as_ref().and_then(|found| found.get(HOLDERS));
         match text {
             None => Ok(Holders::default()),
-            Some(text) => {
-                serde_json::from_str(text).map_err(|source| self.unreadable(source))
-            }
+            Some(text) => serde_json::from_str(text).map_err(|source| self.unreadable(source)),
         }
     }
 

@@ -14,8 +14,8 @@ pub mod event;
 pub mod holders;
 pub mod leader;
 pub mod lease;
-mod request;
 pub mod read;
+mod request;
 pub mod status;
 pub mod watch;
 

@@ -17,7 +17,10 @@ use crate::request::{call, reference};
 /// The API server refuses or cannot be reached.
 pub async fn find<K>(client: &Client, namespace: &str, name: &str) -> Result<Option<K>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     call(api.get_opt(name))
@@ -36,7 +39,10 @@ pub async fn find_metadata<K>(
     name: &str,
 ) -> Result<Option<ObjectMeta>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     call(api.get_metadata_opt(name))
@@ -51,7 +57,10 @@ where
 /// The API server refuses or cannot be reached.
 pub async fn list<K>(client: &Client, namespace: Option<&str>, labels: &str) -> Result<Vec<K>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),

@@ -266,10 +266,8 @@ where
     let store = Store { entries: Arc::default(), trouble: Arc::default(), ready };
     let mut follower =
         Follower { store: store.clone(), listed: None, take: Box::new(take), became_ready };
-    let changes = events
-        .map(move |event| futures::stream::iter(follower.event(event)))
-        .flatten()
-        .boxed();
+    let changes =
+        events.map(move |event| futures::stream::iter(follower.event(event))).flatten().boxed();
     Watch { store, changes }
 }
 
@@ -441,9 +439,10 @@ mod tests {
             in_namespace("b", "1"),
         ]);
         let found = store.select_in("a", |object| object.name_any() != "1");
-        assert_eq!(found.iter().map(|object| Key::of(&**object)).collect::<Vec<_>>(), [
-            Key::new("a", "2")
-        ]);
+        assert_eq!(
+            found.iter().map(|object| Key::of(&**object)).collect::<Vec<_>>(),
+            [Key::new("a", "2")]
+        );
         assert_eq!(store.select_in("a", |_| true).len(), 2);
     }
 }

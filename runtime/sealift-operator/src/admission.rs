@@ -167,9 +167,8 @@ mod tests {
             (Key::new("small", "1"), at(9)),
         ]
         .into();
-        let order_with = |running: &[Key]| {
-            names(&order(&waiting, &running.iter().cloned().collect()))
-        };
+        let order_with =
+            |running: &[Key]| names(&order(&waiting, &running.iter().cloned().collect()));
         assert_eq!(order_with(&[]), ["big/1", "small/1", "big/2", "big/3"]);
         // Who runs already waits longer.
         assert_eq!(order_with(&[Key::new("big", "0")]), ["small/1", "big/1", "big/2", "big/3"]);

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sealift_kube::apply;
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
-use sealift_kube::apply;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -66,11 +66,20 @@ impl Applied {
     {
         let key = Key::of(&desired);
         let hash = hash(&desired)?;
-        desired.meta_mut().annotations.get_or_insert_default().insert(DESIRED.to_owned(), hash.clone());
+        desired
+            .meta_mut()
+            .annotations
+            .get_or_insert_default()
+            .insert(DESIRED.to_owned(), hash.clone());
         let id = (<K as k8s_openapi::Resource>::KIND, key.clone());
         if let Some(live) = store.find(&key)
             && live.metadata.deletion_timestamp.is_none()
-            && live.metadata.annotations.iter().flatten().any(|(key, value)| key == DESIRED && *value == hash)
+            && live
+                .metadata
+                .annotations
+                .iter()
+                .flatten()
+                .any(|(key, value)| key == DESIRED && *value == hash)
             && self.is_untouched(&id, &live.metadata)
         {
             return Ok(false);
@@ -100,17 +109,13 @@ impl Applied {
         self.versions().remove(&(K::KIND, key.clone()));
     }
 
-    fn versions(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(&'static str, Key), Version>> {
+    fn versions(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, Key), Version>> {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn hash<K: Resource + Serialize>(object: &K) -> Result<String> {
-    let text = serde_json::to_vec(object).map_err(|source| Error::Serialise {
-        object: Key::of(object).to_string(),
-        source,
-    })?;
+    let text = serde_json::to_vec(object)
+        .map_err(|source| Error::Serialise { object: Key::of(object).to_string(), source })?;
     Ok(hex::encode(Sha256::digest(text)).chars().take(16).collect())
 }

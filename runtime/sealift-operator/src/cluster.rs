@@ -18,11 +18,11 @@ use sealift_api::repository::Repository;
 use sealift_api::restore_session::RestoreSession;
 use sealift_api::task::Task;
 use sealift_core::causes::chain_of_causes;
+use sealift_kube::Clock;
 use sealift_kube::event::{Event, Recorder, reference};
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
-use sealift_kube::Clock;
 
 use crate::admission::Admission;
 use crate::applied::Applied;
@@ -154,8 +154,7 @@ impl Cluster {
         about: &K,
         event: Event,
     ) {
-        let recorder =
-            Recorder::new(self.client.clone(), component, self.options.identity.clone());
+        let recorder = Recorder::new(self.client.clone(), component, self.options.identity.clone());
         if let Err(error) = recorder.publish(&reference(about), &event, self.now()).await {
             tracing::warn!(
                 object = %Key::of(about),

@@ -212,7 +212,10 @@ mod tests {
             Some(2),
             at(30),
         );
-        assert_eq!(find(&conditions, Type::RepositoryFound).unwrap().last_transition_time.0, at(30));
+        assert_eq!(
+            find(&conditions, Type::RepositoryFound).unwrap().last_transition_time.0,
+            at(30)
+        );
         assert_eq!(conditions.len(), 1);
         remove(&mut conditions, Type::RepositoryFound);
         assert_eq!(holds(&conditions, Type::RepositoryFound), None);

@@ -74,7 +74,10 @@ pub fn judge(job: Option<&Job>, pods: &[Arc<Pod>], limit: Duration) -> Ending {
         return Ending::Dead(death(job, newest.map(|pod| &**pod)), record());
     }
     if labels::is_going(&job.metadata) {
-        return Ending::Dead(Death::new("JobDeleted", "the Job was deleted while it ran"), record());
+        return Ending::Dead(
+            Death::new("JobDeleted", "the Job was deleted while it ran"),
+            record(),
+        );
     }
     match newest {
         None => Ending::Starting { give_up: no_pod(job, limit) },
@@ -119,8 +122,9 @@ fn no_pod(job: &Job, limit: Duration) -> Option<(Timestamp, Death)> {
 fn not_started(pod: &Pod, limit: Duration) -> Option<(Timestamp, Death)> {
     let status = pod.status.as_ref()?;
     let since = pod.metadata.creation_timestamp.as_ref()?.0;
-    let waiting =
-        container(pod).and_then(|found| found.state.as_ref()).and_then(|state| state.waiting.as_ref());
+    let waiting = container(pod)
+        .and_then(|found| found.state.as_ref())
+        .and_then(|state| state.waiting.as_ref());
     if let Some(waiting) = waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
         if START_PROBLEMS.contains(&reason) {
@@ -234,7 +238,9 @@ mod tests {
     }
 
     fn failed() -> Job {
-        job(json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}]))
+        job(
+            json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}]),
+        )
     }
 
     fn told(ending: &Ending) -> String {
@@ -243,7 +249,12 @@ mod tests {
                 format!("at {at}: {}: {}", death.reason, death.message)
             }
             Ending::Dead(death, record) => {
-                format!("{}: {}{}", death.reason, death.message, if record.is_some() { " (record)" } else { "" })
+                format!(
+                    "{}: {}{}",
+                    death.reason,
+                    death.message,
+                    if record.is_some() { " (record)" } else { "" }
+                )
             }
             other => format!("{other:?}"),
         }
@@ -277,7 +288,9 @@ mod tests {
                 LIMIT,
             ),
             judge(
-                Some(&job(json!([{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]))),
+                Some(&job(
+                    json!([{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]),
+                )),
                 &[],
                 LIMIT,
             ),
@@ -334,7 +347,8 @@ mod tests {
         let complete = job(json!([{"type": "Complete", "status": "True"}]));
         assert_eq!(judge(Some(&complete), &started, LIMIT), Ending::Complete(None));
         let mut going = job(json!([]));
-        going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        going.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
         assert!(matches!(judge(Some(&going), &started, LIMIT), Ending::Dead(..)));
     }
 }

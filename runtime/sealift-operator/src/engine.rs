@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
 use sealift_core::causes::chain_of_causes;
+use sealift_kube::Class;
 use sealift_kube::backoff::Backoff;
 use sealift_kube::kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use sealift_kube::watch::Key;
-use sealift_kube::Class;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -106,9 +106,8 @@ pub async fn run<F, Fut>(
     loop {
         metrics.set_running(active.len());
         let full = active.len() >= concurrency;
-        let next = async {
-            scheduler.as_mut().hold_unless(|key| !active.contains(key)).next().await
-        };
+        let next =
+            async { scheduler.as_mut().hold_unless(|key| !active.contains(key)).next().await };
         tokio::select! {
             () = stop.cancelled() => break,
             Some(done) = running.join_next() => {

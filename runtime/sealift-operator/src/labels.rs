@@ -20,7 +20,8 @@ pub const MANAGED: &str = "app.kubernetes.io/managed-by=stash.appscode.com";
 /// What an object is for.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// A Job that is deleted once it has succeeded.
-pub const DELETE_ON_COMPLETION: (&str, &str) = ("stash.appscode.com/delete-job-on-completion", "true");
+pub const DELETE_ON_COMPLETION: (&str, &str) =
+    ("stash.appscode.com/delete-job-on-completion", "true");
 /// Kind of the invoker.
 pub const INVOKER_TYPE: &str = "stash.appscode.com/invoker-type";
 /// Name of the invoker.

@@ -61,6 +61,12 @@ pub fn restore_job(session: &str) -> String {
     cut(&format!("stash-restore-{}-0", dashed(session)), LABEL)
 }
 
+/// The Job that pushes a session's metrics again.
+#[must_use]
+pub fn push_job(session: &str) -> String {
+    cut(&format!("sealift-push-{}", dashed(session)), LABEL)
+}
+
 /// ServiceAccount, Role and RoleBinding of an invoker's Jobs.
 #[must_use]
 pub fn service_account(kind: &str, invoker: &str) -> String {
@@ -132,10 +138,7 @@ mod tests {
             service_account("BackupConfiguration", "demo-backup"),
             "backupconfiguration-demo-backup-0"
         );
-        assert_eq!(
-            repository_access("demo", "RestoreSession", "r"),
-            "demo-restoresession-r-0"
-        );
+        assert_eq!(repository_access("demo", "RestoreSession", "r"), "demo-restoresession-r-0");
         assert_eq!(interim_claim("demo-backup-17", "v1"), "demo-backup-17-v1");
         assert_eq!(plan("demo-backup-17"), "sealift-plan-demo-backup-17");
     }
@@ -167,6 +170,7 @@ mod tests {
         for name in [
             backup_job(&long),
             restore_job(&long),
+            push_job(&long),
             service_account("BackupConfiguration", &long),
             repository_access("demo", "BackupConfiguration", &long),
             interim_claim(&long, "v1"),

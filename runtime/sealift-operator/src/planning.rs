@@ -24,8 +24,7 @@ pub fn backup(
 ) -> Result<Plan, PlanError> {
     let spec = &configuration.spec;
     let target = spec.target.as_ref().and_then(|target| target.reference.as_ref());
-    let mut objects =
-        related(stores, configuration.namespace(), spec.repository.as_ref(), target);
+    let mut objects = related(stores, configuration.namespace(), spec.repository.as_ref(), target);
     let invoker = configuration.reference();
     insert(&mut objects, Object::BackupConfiguration(Box::new(configuration.clone())));
     plan(&objects, &invoker, session, options)

@@ -7,17 +7,19 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
+use sealift_kube::Clock;
 use sealift_kube::kube::Client;
 use sealift_kube::leader::{Candidate, Leadership};
 use sealift_kube::watch::Key;
-use sealift_kube::Clock;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::applied::Applied;
 use crate::cluster::{Cluster, Queues};
-use crate::controller::{backup_configuration, backup_session, repository, restore_session, trigger};
+use crate::controller::{
+    backup_configuration, backup_session, repository, restore_session, trigger,
+};
 use crate::engine::{self, Next, Queue, Requests};
 use crate::error::Result;
 use crate::metrics::KindMetrics;
@@ -92,7 +94,8 @@ pub async fn run(
         () = stop.cancelled() => return Ok(()),
         leadership = lead(&client, &options, &clock, &stage) => leadership?,
     };
-    let ended = work(client, options, clock, &stop, &stage, kinds, &shown, takeover, &leadership).await;
+    let ended =
+        work(client, options, clock, &stop, &stage, kinds, &shown, takeover, &leadership).await;
     if let Some(leadership) = leadership {
         leadership.resign().await;
     }

@@ -114,8 +114,18 @@ impl Told {
             );
         }
         let (running, waiting) = cluster.admission.counts();
-        add("sealift_sessions_running", "BackupSessions that hold a place.", String::new(), number(running));
-        add("sealift_sessions_waiting", "BackupSessions that wait for a place.", String::new(), number(waiting));
+        add(
+            "sealift_sessions_running",
+            "BackupSessions that hold a place.",
+            String::new(),
+            number(running),
+        );
+        add(
+            "sealift_sessions_waiting",
+            "BackupSessions that wait for a place.",
+            String::new(),
+            number(waiting),
+        );
         for (kind, seen, trouble) in cluster.stores.health() {
             let works = seen && trouble.is_none();
             add(

@@ -24,11 +24,12 @@ impl Takeover {
     /// Begins to look.
     pub(crate) fn new(client: &Client) -> Self {
         let api = Api::all(client.clone());
-        let watch = watch::objects::<Deployment>(api, Config::default().labels(ORIGINAL), |found| {
-            if let Some(spec) = found.spec.as_mut() {
-                spec.template = Default::default();
-            }
-        });
+        let watch =
+            watch::objects::<Deployment>(api, Config::default().labels(ORIGINAL), |found| {
+                if let Some(spec) = found.spec.as_mut() {
+                    spec.template = Default::default();
+                }
+            });
         Self { running: BTreeSet::new(), watch }
     }
 

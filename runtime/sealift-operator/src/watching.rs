@@ -173,7 +173,8 @@ impl Follow {
         let open = |found: &Option<Arc<BackupSession>>| {
             found.as_deref().is_some_and(backup_session::is_open)
         };
-        if open(&change.before) && !open(&change.after)
+        if open(&change.before)
+            && !open(&change.after)
             && let Some(ended) = &change.before
         {
             for key in backup_session::waiting_for(&self.stores, ended) {

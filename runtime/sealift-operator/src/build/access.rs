@@ -46,8 +46,7 @@ pub(super) fn of_repository(work: &Work<'_>) -> Option<(Role, RoleBinding)> {
         labels: Some(work.labels()),
         ..ObjectMeta::default()
     };
-    let role =
-        Role { metadata: metadata.clone(), rules: Some(rules::repository_rules(work.plan)) };
+    let role = Role { metadata: metadata.clone(), rules: Some(rules::repository_rules(work.plan)) };
     let service_account = service_account_name(work);
     Some((role, binding(metadata, &name, work.namespace(), &service_account)))
 }

@@ -35,11 +35,7 @@ pub struct Trigger {
 
 /// Makes it. `name` is of the `trigger` family in `names`.
 #[must_use]
-pub fn trigger(
-    configuration: &BackupConfiguration,
-    name: &str,
-    options: &Options,
-) -> Trigger {
+pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Options) -> Trigger {
     let labels = labels::of_invoker(Purpose::Backup, &configuration.metadata);
     let namespace = configuration.namespace();
     let metadata = ObjectMeta {
@@ -51,9 +47,7 @@ pub fn trigger(
     };
     let mut job_labels = labels.clone();
     job_labels.insert(DELETE_ON_COMPLETION.0.to_owned(), DELETE_ON_COMPLETION.1.to_owned());
-    let inner = |labels| {
-        Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() })
-    };
+    let inner = |labels| Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() });
     let runtime = settings(configuration.spec.runtime_settings.as_ref());
     let mut spec = pod::settings(Some(&runtime), options);
     spec.service_account_name = Some(name.to_owned());
@@ -87,7 +81,8 @@ pub fn trigger(
         },
         status: None,
     };
-    let role = Role { metadata: metadata.clone(), rules: Some(trigger_rules(configuration.name())) };
+    let role =
+        Role { metadata: metadata.clone(), rules: Some(trigger_rules(configuration.name())) };
     let binding = access::binding(metadata.clone(), name, namespace, name);
     let service_account = ServiceAccount { metadata, ..ServiceAccount::default() };
     Trigger { cron_job, access: Access { service_account, role, binding } }

@@ -12,11 +12,11 @@ const UNNAMED: &str = "interim";
 pub(super) fn claim(work: &Work<'_>) -> Option<PersistentVolumeClaim> {
     let template = work.interim?;
     let mut metadata = work.metadata(name(work)?, work.session_owner);
-    metadata.labels.get_or_insert_default().extend(
-        template.metadata.labels.clone().unwrap_or_default(),
-    );
-    let metadata =
-        ObjectMeta { annotations: template.metadata.annotations.clone(), ..metadata };
+    metadata
+        .labels
+        .get_or_insert_default()
+        .extend(template.metadata.labels.clone().unwrap_or_default());
+    let metadata = ObjectMeta { annotations: template.metadata.annotations.clone(), ..metadata };
     Some(PersistentVolumeClaim { metadata, spec: template.spec.clone(), status: None })
 }
 

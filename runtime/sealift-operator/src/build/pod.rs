@@ -246,7 +246,10 @@ fn volumes(work: &Work<'_>) -> Result<(Vec<Volume>, Vec<VolumeMount>), Error> {
 fn repository_volume(work: &Work<'_>, local: &LocalBackend) -> Result<Volume, Error> {
     let failed = |source| {
         let repository = &work.plan.repository.reference;
-        Error::Volume { repository: format!("{}/{}", repository.namespace, repository.name), source }
+        Error::Volume {
+            repository: format!("{}/{}", repository.namespace, repository.name),
+            source,
+        }
     };
     let mut fields = serde_json::to_value(local).map_err(failed)?;
     if let Some(fields) = fields.as_object_mut() {

@@ -6,6 +6,7 @@
 pub mod backup_configuration;
 pub mod backup_session;
 pub mod launch;
+pub mod push;
 pub mod repository;
 pub mod restore_session;
 pub mod trigger;

@@ -25,8 +25,7 @@ fn file(rule: &OperatorRule) -> String {
 
 fn text(rule: &OperatorRule) -> String {
     let quoted = |words: &Option<Vec<String>>| {
-        let words: Vec<String> =
-            words.iter().flatten().map(|word| format!("{word:?}")).collect();
+        let words: Vec<String> = words.iter().flatten().map(|word| format!("{word:?}")).collect();
         words.join(", ")
     };
     let plain = |words: &[String]| words.join(", ");
@@ -65,16 +64,20 @@ fn the_chart_grants_what_the_code_needs_and_nothing_else() {
 /// Each file is in the chart under the value that switches it, and the value is one of the chart's.
 #[test]
 fn each_switch_is_a_value_of_the_chart() {
-    let role =
-        fs::read_to_string(folder().join("../templates/cluster-role.yaml")).unwrap();
+    let role = fs::read_to_string(folder().join("../templates/cluster-role.yaml")).unwrap();
     let values: serde_json::Value =
-        serde_saphyr::from_str(&fs::read_to_string(folder().join("../values.yaml")).unwrap()).unwrap();
+        serde_saphyr::from_str(&fs::read_to_string(folder().join("../values.yaml")).unwrap())
+            .unwrap();
     for rule in operator_rules() {
         let included = format!(".Files.Get \"rules/{}\"", file(&rule));
         let (before, _) = role.split_once(&included).unwrap_or_else(|| panic!("{included}"));
         let Some(value) = rule.value else { continue };
         assert!(
-            before.trim_end().trim_end_matches("{{-").trim_end().ends_with(&format!("{{{{- if .Values.{value} }}}}")),
+            before
+                .trim_end()
+                .trim_end_matches("{{-")
+                .trim_end()
+                .ends_with(&format!("{{{{- if .Values.{value} }}}}")),
             "{value} does not switch {included}"
         );
         let pointer = format!("/{}", value.replace('.', "/"));

@@ -152,8 +152,10 @@ fn a_service_account_of_the_user_is_used_and_none_is_made() {
 
 #[test]
 fn a_local_repository_is_mounted_where_the_plan_looks_for_it() {
-    let s3 = "s3: {endpoint: http://s3.storage.svc:7070, bucket: stash-testing, prefix: demo-vault}";
-    let local = "local: {mountPath: /safe/data/, subPath: vault, persistentVolumeClaim: {claimName: nfs}}";
+    let s3 =
+        "s3: {endpoint: http://s3.storage.svc:7070, bucket: stash-testing, prefix: demo-vault}";
+    let local =
+        "local: {mountPath: /safe/data/, subPath: vault, persistentVolumeClaim: {claimName: nfs}}";
     let objects = backup_objects(&backup().edit("repository", s3, local));
     let pod = objects.job.spec.unwrap().template.spec.unwrap();
     let volumes = pod.volumes.unwrap();

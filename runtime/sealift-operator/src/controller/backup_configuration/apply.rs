@@ -44,8 +44,7 @@ pub(super) async fn apply(cluster: &Cluster, found: &Dereferenced) -> Result<Sta
         Some(_) => Some(trigger_name(cluster, found)),
     };
     if let Some(name) = &wanted {
-        let Trigger { cron_job, access } =
-            cron_job::trigger(configuration, name, &cluster.options);
+        let Trigger { cron_job, access } = cron_job::trigger(configuration, name, &cluster.options);
         let Access { service_account, role, binding } = access;
         let stores = &cluster.stores;
         let client = &cluster.client;
@@ -73,14 +72,15 @@ fn trigger_name(cluster: &Cluster, found: &Dereferenced) -> String {
     let target = found.target.as_ref().map_or("", |target| &target.namespace);
     let plain = names::trigger(namespace, name, target);
     let holder = cluster.stores.cron_jobs.get(namespace, &plain);
-    let owner = holder
-        .as_ref()
-        .and_then(|job| labels::controller_of(&job.metadata, "BackupConfiguration"));
+    let owner =
+        holder.as_ref().and_then(|job| labels::controller_of(&job.metadata, "BackupConfiguration"));
     let taken = owner.is_some_and(|owner| {
         Some(&owner.uid) != configuration.metadata.uid.as_ref()
-            && cluster.stores.configurations.get(namespace, &owner.name).is_some_and(|other| {
-                other.metadata.uid.as_ref() == Some(&owner.uid)
-            })
+            && cluster
+                .stores
+                .configurations
+                .get(namespace, &owner.name)
+                .is_some_and(|other| other.metadata.uid.as_ref() == Some(&owner.uid))
     });
     if taken { names::trigger_apart(namespace, name, target) } else { plain }
 }

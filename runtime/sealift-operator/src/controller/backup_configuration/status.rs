@@ -20,10 +20,7 @@ pub(super) fn cron_job_failed(error: &Error) -> Statement {
     Statement::no(
         Type::CronJobCreated,
         "CronJobCreationFailed",
-        format!(
-            "Failed to create backup triggering CronJob. Reason: {}",
-            chain_of_causes(error)
-        ),
+        format!("Failed to create backup triggering CronJob. Reason: {}", chain_of_causes(error)),
     )
 }
 
@@ -33,14 +30,15 @@ pub(super) async fn update(
     statements: &[Statement],
 ) -> Result<()> {
     let now = cluster.now();
-    let written = status::update_known(&cluster.client, &**known, |found: &mut BackupConfiguration| {
-        // Somebody edited it meanwhile: what was found is not about this generation.
-        if found.metadata.generation == known.metadata.generation {
-            let status = found.status.get_or_insert_default();
-            apply(status, statements, found.metadata.generation, now);
-        }
-    })
-    .await?;
+    let written =
+        status::update_known(&cluster.client, &**known, |found: &mut BackupConfiguration| {
+            // Somebody edited it meanwhile: what was found is not about this generation.
+            if found.metadata.generation == known.metadata.generation {
+                let status = found.status.get_or_insert_default();
+                apply(status, statements, found.metadata.generation, now);
+            }
+        })
+        .await?;
     let before = known.status.clone().unwrap_or_default();
     let phase = |status: &Option<BackupConfigurationStatus>| {
         status.as_ref().and_then(|status| status.phase)
@@ -148,13 +146,20 @@ mod tests {
                 *truth = Truth::False;
             }
             assert_eq!(phase_of(&one_wrong), expected, "{index}");
-            let without: Vec<_> =
-                all.into_iter().enumerate().filter(|(at, _)| *at != index).map(|(_, it)| it).collect();
+            let without: Vec<_> = all
+                .into_iter()
+                .enumerate()
+                .filter(|(at, _)| *at != index)
+                .map(|(_, it)| it)
+                .collect();
             assert_eq!(phase_of(&without), NotReady, "{index}");
         }
         // A missing Repository hides what else may be wrong.
         assert_eq!(
-            phase_of(&[(Type::RepositoryFound, Truth::False), (Type::ValidationPassed, Truth::False)]),
+            phase_of(&[
+                (Type::RepositoryFound, Truth::False),
+                (Type::ValidationPassed, Truth::False)
+            ]),
             NotReady
         );
         assert_eq!(phase_of(&[(Type::BackendSecretFound, Truth::Unknown)]), NotReady);

@@ -106,9 +106,7 @@ impl Judgement {
         };
         let type_ = Type::ValidationPassed;
         self.statements.push(match refusal {
-            None => {
-                Statement::yes(type_, "ResourceValidationPassed", "Successfully validated.")
-            }
+            None => Statement::yes(type_, "ResourceValidationPassed", "Successfully validated."),
             Some(refusal) => Statement::no(type_, "ResourceValidationFailed", refusal),
         });
     }
@@ -146,7 +144,12 @@ fn foreign_target(plan: &Plan, own_account: Option<&str>) -> Option<String> {
         .iter()
         .map(|rule| {
             let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default().join(", ");
-            format!("{} {} {}", rule.verbs.join(", "), list(&rule.resources), list(&rule.resource_names))
+            format!(
+                "{} {} {}",
+                rule.verbs.join(", "),
+                list(&rule.resources),
+                list(&rule.resource_names)
+            )
         })
         .collect();
     Some(format!(

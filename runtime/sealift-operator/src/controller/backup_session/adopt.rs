@@ -17,8 +17,7 @@ pub(super) async fn adopt(cluster: &Cluster, session: &BackupSession) -> Result<
     wanted.extend(labels::of_session(&invoker.reference(), target.as_ref()));
     let meta = &session.metadata;
     let has = |key: &String| meta.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
-    let missing: BTreeMap<&String, &String> =
-        wanted.iter().filter(|(key, _)| !has(key)).collect();
+    let missing: BTreeMap<&String, &String> = wanted.iter().filter(|(key, _)| !has(key)).collect();
     let mut owners = meta.owner_references.clone().unwrap_or_default();
     let owned = owners.iter().any(|owner| Some(&owner.uid) == invoker.metadata.uid.as_ref());
     if missing.is_empty() && owned {

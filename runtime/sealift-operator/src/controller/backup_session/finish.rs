@@ -10,6 +10,7 @@ use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
+use sealift_core::outcome::JobOutcome;
 use sealift_core::session::Phase;
 use sealift_kube::event::Event;
 use sealift_kube::read;
@@ -21,9 +22,11 @@ use super::{COMPONENT, history, leave};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::launch;
+use crate::controller::push::{self, Unpushed};
 use crate::ending::{Death, Ending, judge};
 use crate::engine::Next;
 use crate::error::Result;
+use crate::labels::{self, Purpose};
 use crate::names;
 
 /// Under this name the Job writes its Events; those about its end come from one place.
@@ -43,6 +46,10 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
             None => return Ok(Next::Wait),
         }
     }
+    let record = match &ending {
+        Ending::Complete(record) | Ending::Dead(_, record) => record.clone(),
+        Ending::Missing | Ending::Starting { .. } | Ending::Running => None,
+    };
     let conclusion = match ending {
         _ if status::is_reported(&session) => Conclusion::Reported,
         Ending::Missing => Conclusion::Lost(Death::new(
@@ -62,7 +69,7 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
         Ending::Running => return on_time(cluster, &session, &job, None).await,
         Ending::Starting { give_up } => return on_time(cluster, &session, &job, give_up).await,
     };
-    conclude(cluster, &session, conclusion).await
+    conclude(cluster, &session, conclusion, record.as_deref()).await
 }
 
 /// What became of the Job: by the watch, and if that shows none, by asking.
@@ -99,13 +106,13 @@ async fn on_time(
         .map(|deadline| deadline.0);
     if deadline.is_some_and(|deadline| now >= deadline) {
         launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Deadline).await;
+        return conclude(cluster, session, Conclusion::Deadline, None).await;
     }
     if let Some((at, death)) = &give_up
         && now >= *at
     {
         launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Lost(death.clone())).await;
+        return conclude(cluster, session, Conclusion::Lost(death.clone()), None).await;
     }
     let next = [deadline, give_up.map(|(at, _)| at)].into_iter().flatten().min();
     Ok(next.map_or(Next::Wait, |at| Next::After(until(now, at))))
@@ -117,10 +124,36 @@ pub(crate) fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(left).unwrap_or_default() + Duration::from_millis(200)
 }
 
+/// Metrics that are missing are pushed again. Nothing of the session depends on it.
+async fn push(
+    cluster: &Cluster,
+    session: &BackupSession,
+    invoker: &BackupConfiguration,
+    record: Option<&JobOutcome>,
+) {
+    if status::is_pushed(session) {
+        return;
+    }
+    let unpushed = Unpushed {
+        session: Key::of(session),
+        session_owner: &labels::owner(session),
+        purpose: Purpose::Backup,
+        invoker: &invoker.metadata,
+        invoker_owner: &labels::owner(invoker),
+        runtime: invoker.spec.runtime_settings.as_ref(),
+        record,
+    };
+    if let Err(error) = push::again(cluster, &unpushed).await {
+        let error = chain_of_causes(&error);
+        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
+    }
+}
+
 async fn conclude(
     cluster: &Cluster,
     session: &Arc<BackupSession>,
     conclusion: Conclusion,
+    record: Option<&JobOutcome>,
 ) -> Result<Next> {
     let invoker = configuration_of(cluster, session);
     let target = invoker.as_deref().and_then(target_of);
@@ -140,6 +173,9 @@ async fn conclude(
         now: cluster.now(),
     };
     let written = end_with(cluster, session, invoker.as_deref(), end).await?;
+    if let Some(invoker) = &invoker {
+        push(cluster, &written, invoker, record).await;
+    }
     if let Some(error) = conclusion.error(&hostname, time_out.as_deref().unwrap_or("20h"))
         && !matches!(conclusion, Conclusion::Reported)
     {
@@ -164,9 +200,7 @@ pub(super) async fn skip(
     let conclusion = Conclusion::Skipped(statement);
     let end = End::before_it_began(&conclusion, found.target.as_ref(), cluster.now());
     end_with(cluster, session, found.invoker.as_deref(), end).await?;
-    cluster
-        .tell(COMPONENT, &**session, Event::warning("SkippedTakingNewBackup", reason))
-        .await;
+    cluster.tell(COMPONENT, &**session, Event::warning("SkippedTakingNewBackup", reason)).await;
     Ok(Next::Wait)
 }
 

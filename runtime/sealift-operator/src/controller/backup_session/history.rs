@@ -32,13 +32,8 @@ pub(super) async fn clean(
     let limit = invoker.spec.backup_history_limit.unwrap_or(DEFAULT_LIMIT);
     for session in surplus(ended, limit, phase) {
         let uid = session.metadata.uid.as_deref();
-        delete::delete::<BackupSession>(
-            &cluster.client,
-            session.namespace(),
-            session.name(),
-            uid,
-        )
-        .await?;
+        delete::delete::<BackupSession>(&cluster.client, session.namespace(), session.name(), uid)
+            .await?;
     }
     Ok(())
 }

@@ -74,8 +74,8 @@ pub(crate) fn waiting_for(stores: &Stores, ended: &BackupSession) -> Vec<Key> {
     };
     let of_ended = target(ended);
     let waits = |session: &BackupSession| {
-        let same = session.namespace() == ended.namespace()
-            && session.spec.invoker == ended.spec.invoker;
+        let same =
+            session.namespace() == ended.namespace() && session.spec.invoker == ended.spec.invoker;
         is_waiting(session) && (same || of_ended.is_some() && target(session) == of_ended)
     };
     stores.sessions.select(waits).iter().map(|session| Key::of(&**session)).collect()

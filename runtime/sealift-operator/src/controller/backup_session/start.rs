@@ -78,8 +78,7 @@ async fn start(
     invoker: &BackupConfiguration,
 ) -> Result<Next> {
     let session = &found.session;
-    let planned =
-        planning::backup(&cluster.stores, &cluster.options, invoker, session.name());
+    let planned = planning::backup(&cluster.stores, &cluster.options, invoker, session.name());
     let plan = match planned {
         Ok(plan) => plan,
         Err(error) => {

@@ -60,6 +60,12 @@ pub(super) fn is_reported(session: &BackupSession) -> bool {
         && condition::find(&status.conditions, Type::MetricsPushed).is_some()
 }
 
+/// Whether the metrics have reached the Pushgateway.
+pub(super) fn is_pushed(session: &BackupSession) -> bool {
+    let status = session.status.as_ref();
+    status.is_some_and(|status| holds(&status.conditions, Type::MetricsPushed) == Some(true))
+}
+
 /// What is begun.
 pub(super) struct Begun<'a> {
     pub(super) plan: &'a Plan,
@@ -204,14 +210,13 @@ pub(super) async fn end(
     session: &Arc<BackupSession>,
     end: &End<'_>,
 ) -> Result<BackupSession> {
-    let written =
-        server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
-            // Somebody else has ended it: it stays as it is.
-            if !phase_of(found).is_final() {
-                found.status = Some(ended(found, end));
-            }
-        })
-        .await?;
+    let written = server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
+        // Somebody else has ended it: it stays as it is.
+        if !phase_of(found).is_final() {
+            found.status = Some(ended(found, end));
+        }
+    })
+    .await?;
     let status = written.status.as_ref();
     tracing::info!(
         session = %sealift_kube::watch::Key::of(&**session),

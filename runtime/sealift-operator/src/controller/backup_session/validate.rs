@@ -142,7 +142,8 @@ mod tests {
     fn while_another_one_runs_it_is_skipped_in_the_originals_words() {
         let siblings = vec![session("older", 1, "Running")];
         let found = Dereferenced { siblings, ..found(session("s", 5, "Pending")) };
-        let text = "Skipped taking new backup. Reason: Previous BackupSession: older is \"Running\".";
+        let text =
+            "Skipped taking new backup. Reason: Previous BackupSession: older is \"Running\".";
         assert_eq!(validate(&found, at(6)), Decision::Skip(text.to_owned()));
     }
 
@@ -150,7 +151,8 @@ mod tests {
     fn an_invoker_that_is_not_ready_skips_and_one_that_was_just_edited_waits() {
         let base = || found(session("s", 5, ""));
         let not_ready = Dereferenced { invoker: invoker("NotReady", 1, 1), ..base() };
-        let text = "Skipped taking backup. Reason: BackupConfiguration demo/demo-backup is not ready.";
+        let text =
+            "Skipped taking backup. Reason: BackupConfiguration demo/demo-backup is not ready.";
         assert_eq!(validate(&not_ready, at(6)), Decision::Skip(text.to_owned()));
         let edited = Dereferenced { invoker: invoker("NotReady", 2, 1), ..base() };
         let waits = Decision::WaitFor(Key::new("demo", "demo-backup"));
@@ -169,10 +171,8 @@ mod tests {
     fn the_older_goes_first_and_nobody_waits_for_the_younger() {
         let waits = |other: &Arc<BackupSession>| Decision::WaitFor(Key::of(&**other));
         let (older, younger) = (session("older", 1, "Pending"), session("younger", 9, "Pending"));
-        let with_rivals = |rivals: Vec<Arc<BackupSession>>| Dereferenced {
-            rivals,
-            ..found(session("s", 5, ""))
-        };
+        let with_rivals =
+            |rivals: Vec<Arc<BackupSession>>| Dereferenced { rivals, ..found(session("s", 5, "")) };
         assert_eq!(validate(&with_rivals(vec![older.clone()]), at(10)), waits(&older));
         assert_eq!(validate(&with_rivals(vec![younger]), at(10)), Decision::Begin);
         let running = session("z", 9, "Running");

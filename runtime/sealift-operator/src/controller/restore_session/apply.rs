@@ -34,11 +34,7 @@ pub(super) async fn start(
     if let Err(Refusal { message }) = launch::check_secrets(cluster, plan).await? {
         // It may come; until then the restore waits like one without a Repository.
         statements.retain(|said| said.type_ != Type::ValidationPassed);
-        statements.push(Statement::no(
-            Type::ValidationPassed,
-            "ResourceValidationFailed",
-            message,
-        ));
+        statements.push(Statement::no(Type::ValidationPassed, "ResourceValidationFailed", message));
         status::waiting(cluster, session, &statements).await?;
         return Ok(Next::After(spread(LOOK_AGAIN)));
     }

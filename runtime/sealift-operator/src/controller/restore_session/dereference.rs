@@ -24,10 +24,7 @@ pub(super) struct Dereferenced {
     pub(super) plan: Result<Plan, PlanError>,
 }
 
-pub(super) async fn dereference(
-    cluster: &Cluster,
-    session: &Arc<RestoreSession>,
-) -> Dereferenced {
+pub(super) async fn dereference(cluster: &Cluster, session: &Arc<RestoreSession>) -> Dereferenced {
     let namespace = session.namespace();
     let spec = &session.spec;
     let stores = &cluster.stores;

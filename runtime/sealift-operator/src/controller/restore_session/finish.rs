@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sealift_api::restore_session::RestoreSession;
+use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
+use sealift_core::outcome::JobOutcome;
 use sealift_kube::event::Event;
 use sealift_kube::read;
 use sealift_kube::watch::Key;
@@ -14,9 +16,11 @@ use crate::cluster::Cluster;
 use crate::condition::Statement;
 use crate::controller::backup_session::{ending_of, until};
 use crate::controller::launch;
+use crate::controller::push::{self, Unpushed};
 use crate::ending::{Death, Ending};
 use crate::engine::Next;
 use crate::error::Result;
+use crate::labels::{self, Purpose};
 use crate::names;
 
 /// Under this name the Job writes its Events; those about its end come from one place.
@@ -35,6 +39,10 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
             None => return Ok(Next::Wait),
         }
     }
+    let record = match &ending {
+        Ending::Complete(record) | Ending::Dead(_, record) => record.clone(),
+        Ending::Missing | Ending::Starting { .. } | Ending::Running => None,
+    };
     let conclusion = match ending {
         _ if status::is_reported(&session) => Conclusion::Reported,
         Ending::Missing => Conclusion::Lost(Death::new(
@@ -54,7 +62,7 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
         Ending::Running => return on_time(cluster, &session, &job, None).await,
         Ending::Starting { give_up } => return on_time(cluster, &session, &job, give_up).await,
     };
-    conclude(cluster, &session, conclusion).await
+    conclude(cluster, &session, conclusion, record.as_deref()).await
 }
 
 async fn on_time(
@@ -69,28 +77,52 @@ async fn on_time(
         status.and_then(|status| status.session_deadline.as_ref()).map(|deadline| deadline.0);
     if deadline.is_some_and(|deadline| now >= deadline) {
         launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Deadline).await;
+        return conclude(cluster, session, Conclusion::Deadline, None).await;
     }
     if let Some((at, death)) = &give_up
         && now >= *at
     {
         launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Lost(death.clone())).await;
+        return conclude(cluster, session, Conclusion::Lost(death.clone()), None).await;
     }
     let next = [deadline, give_up.map(|(at, _)| at)].into_iter().flatten().min();
     Ok(next.map_or(Next::Wait, |at| Next::After(until(now, at))))
+}
+
+/// Metrics that are missing are pushed again. Nothing of the session depends on it.
+async fn push(cluster: &Cluster, session: &RestoreSession, record: Option<&JobOutcome>) {
+    if status::is_pushed(session) {
+        return;
+    }
+    let owner = labels::owner(session);
+    let unpushed = Unpushed {
+        session: Key::of(session),
+        session_owner: &owner,
+        purpose: Purpose::Restore,
+        invoker: &session.metadata,
+        invoker_owner: &owner,
+        runtime: session.spec.runtime_settings.as_ref(),
+        record,
+    };
+    if let Err(error) = push::again(cluster, &unpushed).await {
+        let error = chain_of_causes(&error);
+        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
+    }
 }
 
 async fn conclude(
     cluster: &Cluster,
     session: &Arc<RestoreSession>,
     conclusion: Conclusion,
+    record: Option<&JobOutcome>,
 ) -> Result<Next> {
     let alias = session.spec.target.as_ref().and_then(|target| target.alias.as_deref());
     let hostname = alias.filter(|alias| !alias.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
     let time_out = session.spec.time_out.as_deref().unwrap_or("20h");
-    let end = End { conclusion: &conclusion, hostname, time_out, statements: &[], now: cluster.now() };
+    let end =
+        End { conclusion: &conclusion, hostname, time_out, statements: &[], now: cluster.now() };
     let written = status::end(cluster, session, &end).await?;
+    push(cluster, &written, record).await;
     if let Some(error) = conclusion.error(time_out) {
         let message = format!("restore failed for host \"{hostname}\". Reason: {error}");
         cluster.tell(REPORTER, &written, Event::warning("Host Restore Failed", message)).await;

@@ -66,6 +66,12 @@ pub(super) fn is_reported(session: &RestoreSession) -> bool {
         && condition::find(&status.conditions, Type::MetricsPushed).is_some()
 }
 
+/// Whether the metrics have reached the Pushgateway.
+pub(super) fn is_pushed(session: &RestoreSession) -> bool {
+    let status = session.status.as_ref();
+    status.is_some_and(|status| holds(&status.conditions, Type::MetricsPushed) == Some(true))
+}
+
 /// It cannot begin yet.
 pub(super) async fn waiting(
     cluster: &Cluster,

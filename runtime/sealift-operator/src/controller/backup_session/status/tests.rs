@@ -39,7 +39,8 @@ fn reported(host: &str, conditions: &[(&str, &str)]) -> BackupSession {
     let stats = json!([{"hostname": "host-0", "phase": host}]);
     status.targets.first_mut().unwrap().stats = serde_json::from_value(stats).unwrap();
     for (type_, truth) in conditions {
-        let said = json!({"type": type_, "status": truth, "lastTransitionTime": "2026-01-01T00:02:00Z"});
+        let said =
+            json!({"type": type_, "status": truth, "lastTransitionTime": "2026-01-01T00:02:00Z"});
         status.conditions.push(serde_json::from_value(said).unwrap());
     }
     session
@@ -87,7 +88,8 @@ fn the_data_decides_and_metrics_do_not() {
     let good = reported("Succeeded", &ALL_WELL);
     assert!(is_reported(&good));
     assert_eq!(phase(&good, &Conclusion::Reported), Succeeded);
-    let no_metrics = reported("Succeeded", &[("MetricsPushed", "False"), ("RepositoryMetricsPushed", "False")]);
+    let no_metrics =
+        reported("Succeeded", &[("MetricsPushed", "False"), ("RepositoryMetricsPushed", "False")]);
     assert!(is_reported(&no_metrics));
     assert_eq!(phase(&no_metrics, &Conclusion::Reported), Succeeded);
     for broken in ["RetentionPolicyApplied", "RepositoryIntegrityVerified"] {
@@ -177,7 +179,9 @@ fn history_that_could_not_be_cleaned_fails_the_session_as_in_the_original() {
 #[test]
 fn a_place_in_the_queue_is_told_again_only_when_it_is_much_better() {
     let mut conditions = Vec::new();
-    let place = |number: usize| format!("Waiting for a free place: number {number} of 900, while 10 sessions run.");
+    let place = |number: usize| {
+        format!("Waiting for a free place: number {number} of 900, while 10 sessions run.")
+    };
     let mut told = 0;
     for number in (1..=800).rev() {
         if is_news(&conditions, "WaitingForPlace", &place(number)) {
