@@ -102,12 +102,11 @@ impl KeyStore for SecretKeyStore {
         if staged.is_empty() {
             return Err(PortError::InvalidState("no key was put before the commit".to_owned()));
         }
-        let mut data = self.present().await?;
-        for (name, value) in staged.iter() {
-            data.insert(name, value.clone());
-        }
+        // A store that cannot be read is not written either.
+        self.present().await?;
+        let keys = SecretData::new(staged.clone());
         self.objects
-            .write_secret(&self.plan.secret, data)
+            .set_keys(&self.plan.secret, keys)
             .await
             .map_err(|error| PortError::DataLossRisk(chain_of_causes(&error)))?;
         staged.clear();

@@ -84,6 +84,20 @@ pub trait Objects: Send + Sync {
     /// # Errors
     /// Nothing was written, or the cause says what was.
     async fn write_secret(&self, secret: &SecretRef, data: SecretData) -> Result<(), ObjectError>;
+
+    /// Sets these keys of a Secret, which is made if it is missing where that is possible; its
+    /// other keys stay. What was there before is kept beside it.
+    ///
+    /// # Errors
+    /// As of [`secret`](Self::secret) and [`write_secret`](Self::write_secret).
+    async fn set_keys(&self, secret: &SecretRef, keys: SecretData) -> Result<(), ObjectError> {
+        let mut data = match self.secret(secret).await {
+            Err(ObjectError::SecretNotFound(_)) => SecretData::default(),
+            found => found?,
+        };
+        data.extend(keys);
+        self.write_secret(secret, data).await
+    }
 }
 
 /// Reads a credential: the Secret, the AppBinding's transforms in order, then the key.
