@@ -127,6 +127,7 @@ mod tests {
         for bad in ["", "A", "-a", "a-", "a..b", ".a", "a_b", "a/b", "../x", "ä", "a\n"] {
             assert!(check_object_name(bad).is_err(), "{bad:?}");
         }
+        assert_eq!(check_object_name(""), Err(NameError::Empty));
         assert!(check_object_name(&"a".repeat(253)).is_ok());
         assert!(check_object_name(&"a".repeat(254)).is_err());
     }

@@ -269,4 +269,37 @@ mod tests {
         let record = artifact.finish("s").await.unwrap();
         assert_eq!(record.attributes, [("index".to_owned(), "2".to_owned())]);
     }
+
+    #[tokio::test]
+    async fn what_could_be_no_name_no_attribute_and_no_digest_is_refused() {
+        let (writer, _reader) = edge(&Stop::default());
+        let refused = async |name: &str, attributes: Attributes| {
+            let header = Header { name: name.to_owned(), size: None, attributes };
+            ArtifactWriter::open(&writer, header).await.is_err()
+        };
+        let long = "x".repeat(NAME_BYTES + 1);
+        for name in ["", "a\nb", &long] {
+            assert!(refused(name, vec![]).await, "{name:.9}");
+            assert!(refused("x", vec![(name.to_owned(), String::new())]).await, "{name:.9}");
+        }
+        let many = (0..=ATTRIBUTES).map(|n| (n.to_string(), String::new())).collect();
+        assert!(refused("x", many).await);
+        assert!(refused("x", vec![("a".to_owned(), "x".repeat(ATTRIBUTES_BYTES))]).await);
+        let (mut artifact, _reader) = open(None).await;
+        for (algorithm, digest) in
+            [("md5", "a".repeat(64)), ("sha256", "a".repeat(63)), ("sha256", "x".repeat(64))]
+        {
+            assert!(artifact.expect_digest(algorithm, &digest).is_err(), "{algorithm} {digest}");
+        }
+        artifact.expect_digest("sha256", &"A".repeat(64)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_fingerprint_is_that_of_all_bytes() {
+        let (mut artifact, _reader) = open(None).await;
+        artifact.write(Bytes::from_static(b"ab")).await.unwrap();
+        artifact.write(Bytes::from_static(b"cd")).await.unwrap();
+        let record = artifact.finish("s").await.unwrap();
+        assert_eq!(record.fingerprint, Some(Fingerprint::of(b"abcd")));
+    }
 }

@@ -387,6 +387,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_source_is_asked_for_no_more_than_a_run_and_not_after_its_end() {
+        struct Goes(Arc<AtomicU64>);
+        #[async_trait]
+        impl Source for Goes {
+            async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FunctionError> {
+                assert!(max <= RUN_BYTES, "{max}");
+                // Its end comes first, and more after it.
+                let asked = self.0.fetch_add(1, Ordering::SeqCst);
+                Ok((asked > 0).then(|| Bytes::from_static(b"more")))
+            }
+        }
+        let asked = Arc::new(AtomicU64::new(0));
+        let mut body = Body::new(Goes(Arc::clone(&asked)), None);
+        for _ in 0..3 {
+            assert_eq!(body.next(usize::MAX).await.unwrap(), None);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
     async fn a_key_is_handed_out_in_runs_and_seals_itself() {
         let mut body = Body::new(KeySource::new(Zeroizing::new(b"\"key\"".to_vec())), Some(5));
         assert!(body.visible(9).await.unwrap_err().to_string().contains("unsealKeys: read"));
@@ -415,8 +435,8 @@ mod tests {
         body.look().await.unwrap();
         assert_eq!(body.visible(9).await.unwrap().unwrap(), "plain");
         assert!(unread.is_empty());
-        for _ in 0..2 {
-            assert!(matches!(body.visible(9).await, Err(FunctionError::Denied(_))));
+        for max in [9, 2] {
+            assert!(matches!(body.visible(max).await, Err(FunctionError::Denied(_))));
             assert!(matches!(body.look().await, Err(FunctionError::Denied(_))));
         }
         assert!(!unread.is_empty());

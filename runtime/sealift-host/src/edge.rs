@@ -70,10 +70,9 @@ enum What {
 pub(crate) fn edge(stop: &Stop) -> (EdgeWriter, EdgeReader) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let budget = Arc::new(Semaphore::new(EDGE_BYTES));
-    let writer = EdgeWriter { sender, budget: Arc::clone(&budget), stop: stop.clone() };
+    let writer = EdgeWriter { sender, budget, stop: stop.clone() };
     let flow = Flow {
         receiver,
-        budget,
         stop: stop.clone(),
         open: None,
         carry: Bytes::new(),
@@ -136,8 +135,9 @@ pub(crate) struct EdgeReader {
 }
 
 struct Flow {
+    // Dropped with what is queued in it, which frees the budget: a writer that waits learns then
+    // that nobody reads any more.
     receiver: mpsc::UnboundedReceiver<Item>,
-    budget: Arc<Semaphore>,
     stop: Stop,
     // The artifact that is open, until its end was seen.
     open: Option<String>,
@@ -149,13 +149,6 @@ struct Flow {
     attributes: Attributes,
     closed: bool,
     received: u64,
-}
-
-impl Drop for Flow {
-    fn drop(&mut self) {
-        // A writer that waits for room learns that nobody will make any.
-        self.budget.close();
-    }
 }
 
 impl Flow {
@@ -390,5 +383,53 @@ mod tests {
             }
             assert_eq!(reader.read(number, 9).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn tiny_runs_are_bounded_too() {
+        let (writer, _reader) = edge(&Stop::default());
+        writer.open(header("x")).await.unwrap();
+        let mut sent = 0_usize;
+        let flood = async {
+            loop {
+                writer.run(run(b"x")).await.unwrap();
+                sent += 1;
+                assert!(sent <= EDGE_BYTES / RUN_COST, "{sent}");
+            }
+        };
+        let full = async {
+            for _ in 0..64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = flood => {}
+            () = full => {}
+        }
+        assert!(sent > 100, "{sent}");
+    }
+
+    #[tokio::test]
+    async fn an_artifact_that_ended_never_gives_the_bytes_of_another() {
+        let (writer, reader) = edge(&Stop::default());
+        for name in ["x", "y"] {
+            writer.open(header(name)).await.unwrap();
+            writer.run(run(b"of one")).await.unwrap();
+            writer.finish(vec![]).await.unwrap();
+        }
+        let (_, first) = reader.receive().await.unwrap().unwrap();
+        reader.read(first, 9).await.unwrap();
+        assert_eq!(reader.read(first, 9).await.unwrap(), None);
+        assert!(matches!(reader.read(first, 9).await, Err(FunctionError::InvalidState(_))));
+        reader.receive().await.unwrap().unwrap();
+        assert!(matches!(reader.read(first, 9).await, Err(FunctionError::InvalidState(_))));
+    }
+
+    #[tokio::test]
+    async fn parts_in_the_wrong_order_are_an_error_and_never_an_end() {
+        let (writer, reader) = edge(&Stop::default());
+        writer.run(run(b"of nothing")).await.unwrap();
+        assert!(matches!(reader.receive().await, Err(FunctionError::Internal(_))));
     }
 }

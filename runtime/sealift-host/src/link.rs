@@ -248,4 +248,26 @@ mod tests {
             assert!(text.contains(words), "{import}: {text}");
         }
     }
+
+    #[test]
+    fn what_is_for_other_kinds_and_what_nobody_has_starts_nothing() {
+        let of = |kind| Descriptor {
+            kind,
+            ..serde_json::from_value(serde_json::json!({
+                "name": "x", "version": "1", "kind": "source", "contract": CONTRACT,
+            }))
+            .unwrap()
+        };
+        for (kind, import, words) in [
+            (Kind::Source, "sealift:function/upstream@0.1.0", "a source cannot import"),
+            (Kind::Sink, "sealift:function/downstream@0.1.0", "a sink cannot import"),
+            (Kind::Sink, "sealift:function/outcomes@0.1.0", "a sink cannot import"),
+            (Kind::Sink, "wasi:keyvalue/store@0.2.0", "does not have"),
+        ] {
+            let error = check(&of(kind), &[import.to_owned()], &Grants::default()).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let own = ["sealift:function/upstream@0.1.0".to_owned()];
+        check(&of(Kind::Sink), &own, &Grants::default()).unwrap();
+    }
 }

@@ -198,4 +198,13 @@ mod tests {
             assert!(text.contains(REDACTED) && !text.contains("hvs.abc"), "{text}");
         }
     }
+
+    #[test]
+    fn a_credential_at_the_end_of_what_is_looked_at_is_replaced_too() {
+        let (secrets, value) = (Secrets::default(), "s".repeat(249) + "t");
+        secrets.remember(&value);
+        // The first is replaced whole; the second is cut where no more is looked at.
+        let told = secrets.clean(&format!("{value}{value}"), 100);
+        assert_eq!(told, "[redacted][redacted]");
+    }
 }

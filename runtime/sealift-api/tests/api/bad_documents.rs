@@ -86,6 +86,7 @@ fn hostile_files_are_refused_quickly() {
         ("many documents", "---\na: 1\n".repeat(5000)),
         ("huge", "a".repeat(9 << 20)),
         ("self reference", "a: &a [*a]\n".to_owned()),
+        ("many aliases", format!("a: &a x\nb: [{}]\n", "*a,".repeat(1500))),
     ];
     for (name, text) in files {
         let begin = Instant::now();

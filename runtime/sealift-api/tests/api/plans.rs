@@ -339,3 +339,40 @@ fn a_restore_does_not_need_the_secret_of_the_keys() {
     case.set("secrets.yaml", &without.join("---"));
     assert_eq!(case.complaint(), "no complaint");
 }
+
+#[test]
+fn the_address_of_a_target_brings_no_query_along() {
+    let mut case = backup();
+    let service = "    service:\n      name: vault\n      port: 8200\n      scheme: http\n";
+    case.edit("app-binding.yaml", service, "    url: http://v:8200/base?token=hidden-word#here\n");
+    let plan = case.plan().unwrap();
+    assert_eq!(plan.origins[0].url.as_str(), "http://v:8200/base");
+    assert!(!serde_json::to_string(&plan).unwrap().contains("hidden-word"));
+}
+
+#[test]
+fn an_allowed_host_is_a_host_and_nothing_else() {
+    let with = |hosts: &str| {
+        let mut case = backup();
+        case.edit(
+            "invoker.yaml",
+            "spec:\n",
+            &format!("spec:\n  task: {{params: [{{name: allowedHosts, value: '{hosts}'}}]}}\n"),
+        );
+        case
+    };
+    let plan = with("Vault-0.internal:8200, vault-1").plan().unwrap();
+    assert_eq!(plan.origins[0].redirect_hosts, ["vault-0.internal:8200", "vault-1"]);
+    for wrong in ["http://vault-1", "vault-1/path", "me@vault-1", "vault-1?x", "vault 1"] {
+        let found = with(wrong).complaint();
+        assert!(found.contains("is not a host"), "{wrong}: {found}");
+    }
+}
+
+#[test]
+fn a_repository_stays_within_its_volume() {
+    let mut case = backup();
+    case.edit("repository.yaml", "subPath: demo-vault", "subPath: /etc");
+    let found = case.complaint();
+    assert!(found.contains("is not a path within the volume"), "{found}");
+}

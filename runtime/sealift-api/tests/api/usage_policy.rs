@@ -45,3 +45,34 @@ fn the_policy_decides() {
     .map(|(name, case)| format!("{name}: {}", case.complaint()));
     insta::assert_snapshot!(texts.join("\n---\n"));
 }
+
+#[test]
+fn every_part_of_a_selector_has_to_fit() {
+    for (selector, labels, fits) in [
+        ("matchLabels: {team: a}", "{team: a}", true),
+        ("matchLabels: {team: a}", "{team: b}", false),
+        ("matchLabels: {team: a}", "{}", false),
+        ("matchLabels: {team: a, tier: prod}", "{team: a}", false),
+        ("matchExpressions: [{key: tier, operator: In, values: [prod]}]", "{tier: prod}", true),
+        ("matchExpressions: [{key: tier, operator: In, values: [prod]}]", "{tier: dev}", false),
+        ("matchExpressions: [{key: tier, operator: In, values: [prod]}]", "{}", false),
+        ("matchExpressions: [{key: tier, operator: Exists}]", "{tier: dev}", true),
+        ("matchExpressions: [{key: tier, operator: Exists}]", "{}", false),
+        ("matchExpressions: [{key: tier, operator: DoesNotExist}]", "{}", true),
+        ("matchExpressions: [{key: tier, operator: DoesNotExist}]", "{tier: dev}", false),
+        ("matchExpressions: [{key: tier, operator: Near, values: [dev]}]", "{tier: dev}", false),
+    ] {
+        let mut case = elsewhere(&format!(
+            "  usagePolicy: {{allowedNamespaces: {{from: Selector, selector: {{{selector}}}}}}}\n"
+        ));
+        case.set(
+            "namespace.yaml",
+            &format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{name: demo, labels: {labels}}}\n"
+            ),
+        );
+        let found = case.complaint();
+        let expected = if fits { "no complaint" } else { "is not allowed to refer Repository" };
+        assert!(found.contains(expected), "{selector} on {labels}: {found}");
+    }
+}

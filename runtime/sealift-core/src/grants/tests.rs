@@ -115,3 +115,22 @@ fn writing_is_not_reading() {
     assert_eq!(write.intersection(&copy).unseal_keys, None);
     assert_eq!(write.intersection(&write), write);
 }
+
+#[test]
+fn a_request_is_allowed_by_its_method_and_its_whole_path() {
+    let granted = grants(json!({
+        "http": [{"name": "target", "methods": ["GET"], "paths": ["/a", "/b/*"]}],
+    }));
+    for (method, path, allowed) in [
+        ("GET", "/a", true),
+        ("GET", "/b/", true),
+        ("GET", "/b/c", true),
+        ("POST", "/a", false),
+        ("GET", "/ab", false),
+        ("GET", "/a/b", false),
+        ("GET", "/b", false),
+        ("GET", "/", false),
+    ] {
+        assert_eq!(granted.http[0].allows(method, path), allowed, "{method} {path}");
+    }
+}

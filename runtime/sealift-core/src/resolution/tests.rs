@@ -144,3 +144,11 @@ fn a_deeply_nested_object_is_refused_and_not_followed() {
     let errors = resolve_step("f", 0, &spec, Variables::new(), &Variables::new()).unwrap_err();
     assert!(matches!(errors[0], ResolutionError::Depth { .. }));
 }
+
+#[test]
+fn an_addon_image_of_the_user_counts_nowhere() {
+    let spec = json!({"image": "${ADDON_IMAGE:=good:1}", "args": ["--x=${ADDON_IMAGE}"]});
+    let given = Variables::from([("ADDON_IMAGE".into(), "evil:1".into())]);
+    let step = resolve_step("f", 0, &spec, given.clone(), &given).unwrap();
+    assert_eq!((step.image.as_str(), step.args[0].as_str()), ("good:1", "--x=good:1"));
+}

@@ -37,6 +37,11 @@ impl Activity {
         self.frames.load(Ordering::Relaxed)
     }
 
+    /// Another frame of the body went out.
+    pub(crate) fn moved(&self) {
+        self.frames.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes whether the next bytes are the Function's to give.
     pub(crate) fn waits_for(&self, function: bool) {
         self.waits_for_function.store(function, Ordering::Relaxed);
@@ -84,7 +89,7 @@ impl Body for RequestBody {
                 "the stage that wrote this request was stopped".to_owned(),
             ))))),
             Poll::Ready(frame) => {
-                self.activity.frames.fetch_add(1, Ordering::Relaxed);
+                self.activity.moved();
                 Poll::Ready(frame)
             }
         }

@@ -233,5 +233,14 @@ mod tests {
         waiting.waits_for(true);
         let answer = tokio::time::sleep(Duration::from_secs(3600));
         assert!(first_byte(answer, &waiting, patience).await.is_some());
+        // The body moves, slowly: nobody is late either.
+        let moving = Arc::new(Activity::default());
+        let answer = async {
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                moving.moved();
+            }
+        };
+        assert!(first_byte(answer, &moving, patience).await.is_some());
     }
 }

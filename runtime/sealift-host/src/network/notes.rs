@@ -84,3 +84,29 @@ impl Notes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_hold_no_credential_and_come_to_an_end() {
+        let secrets = Arc::new(Secrets::default());
+        secrets.remember("hvs.of-the-host");
+        let notes = Notes::new(secrets);
+        for nth in 0..3 * MOST {
+            notes.denied(&format!("{nth} hvs.of-the-host"));
+            notes.denied(&format!("{nth} hvs.of-the-host"));
+        }
+        notes.failed((Error::ConnectionTimeout, "late: hvs.of-the-host".to_owned()));
+        let (told, retryable) = notes.told();
+        let told = told.unwrap_or_default();
+        assert!(!told.contains("of-the-host") && told.contains("late: [redacted]"), "{told}");
+        assert_eq!(told.matches("denied by the host").count(), MOST, "{told}");
+        assert!(!retryable);
+        // What was overcome is forgotten, what was denied is not.
+        notes.succeeded();
+        let (told, _) = notes.told();
+        assert!(told.is_some_and(|told| !told.contains("late")));
+    }
+}

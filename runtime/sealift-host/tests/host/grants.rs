@@ -1,10 +1,11 @@
 //! Grants: what was not granted is not there, and the refusal names the line that is missing.
 
 use sealift_core::grants::{Grants, RepositoryGrant};
-use sealift_host::{FunctionError, LoadError, Stage, Status, inspect};
+use sealift_host::{Descriptor, FunctionError, LoadError, Stage, Status, inspect};
 
 use crate::guests::{bare, descriptor, function_with, host, http, run, stage};
-use crate::ports::{Repository, plain};
+use crate::ports::{Repository, network, plain};
+use crate::server::{ok, start};
 
 async fn refusal(source: Stage, sink: Stage) -> String {
     let outcome = run(vec![source, sink], plain()).await;
@@ -120,4 +121,50 @@ fn the_names_on_the_network_are_what_both_keys_have_in_common() {
     let ours = Grants { http: vec![http(&["GET", "PUT"], &["/v1/*"])], ..Grants::default() };
     let theirs = Grants { http: vec![http(&["GET"], &["/v1/sys/*"])], ..Grants::default() };
     assert_eq!(ours.intersection(&theirs), theirs);
+}
+
+/// Both keys count for every request, not only for the start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_needs_both_keys() {
+    let server = start(|_| ok("x")).await;
+    for (asked, granted) in [(&["GET"][..], &["GET", "POST"][..]), (&["GET", "POST"], &["GET"])] {
+        let mut asking = descriptor("source-downloads");
+        asking.requests.http = vec![http(asked, &["/*"])];
+        for (method, fails) in [("GET", false), ("POST", true)] {
+            let mut source = stage("source-downloads", "forwards", &[("method", method)]);
+            source.function = function_with(&asking);
+            source.grants.http = vec![http(granted, &["/*"])];
+            let sink = stage("sink-goes-wrong", "reads", &[]);
+            let outcome = run(vec![source, sink], network(&server.url)).await;
+            let told = outcome.failure.map(|failure| failure.to_string());
+            assert_eq!(told.is_some(), fails, "{asked:?} {granted:?} {method}: {told:?}");
+            assert!(told.is_none_or(|told| told.contains("POST / on target is not granted")));
+        }
+    }
+    assert!(server.seen().iter().all(|request| request.method == "GET"));
+}
+
+#[test]
+fn a_descriptor_is_one_and_bounded_and_that_of_the_component_itself() {
+    let (own, inner) = (descriptor("sink-stores"), descriptor("source-restores"));
+    let bare = || bare("sink-stores");
+    let once = own.append_to(&bare()).unwrap();
+    let twice = own.append_to(&once).unwrap();
+    assert!(matches!(inspect(&twice), Err(LoadError::SeveralDescriptors)));
+    let long = Descriptor { summary: "x".repeat(64 << 10), ..own.clone() };
+    let long = long.append_to(&bare()).unwrap();
+    assert!(matches!(inspect(&long), Err(LoadError::LongDescriptor { .. })));
+    // Section 4 holds a component; its length is LEB128.
+    let inside = inner.append_to(&crate::guests::bare("source-restores")).unwrap();
+    let mut nested = once.clone();
+    nested.push(4);
+    let mut length = inside.len();
+    while length > 0x7f {
+        nested.push(0x80 | u8::try_from(length & 0x7f).unwrap());
+        length >>= 7;
+    }
+    nested.push(u8::try_from(length).unwrap());
+    nested.extend_from_slice(&inside);
+    let found = inspect(&nested).unwrap();
+    assert_eq!((found.descriptor, found.imports), (own, inspect(&once).unwrap().imports));
 }

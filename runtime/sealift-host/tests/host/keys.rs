@@ -8,7 +8,7 @@ use sealift_host::ports::Ports;
 use sealift_host::{ChainOutcome, Stage};
 
 use crate::guests::{descriptor, function_with, run, stage};
-use crate::ports::{Keys, Repository, network, recorded};
+use crate::ports::{Keys, Repository, network, plain, recorded};
 use crate::server::{ok, start};
 
 async fn chain(mode: &str, grant: KeyGrant) -> (ChainOutcome, Arc<Keys>, Repository, Vec<String>) {
@@ -180,5 +180,30 @@ async fn a_wrong_guess_does_not_tell_the_digest_of_a_sealed_key() {
         let text = format!("{:?} {:?} {lines:?}", outcome.failure, outcome.stages);
         assert!(text.contains("artifact root-token has another sha256 and 000"), "{text}");
         assert!(!text.contains(&digest), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeing_a_key_needs_both_keys() {
+    let read = Some(KeyGrant::Read);
+    for (asked, granted) in [(Some(KeyGrant::Copy), read), (read, Some(KeyGrant::Copy))] {
+        // From the store.
+        let mut asking = descriptor("source-leaks-keys");
+        asking.requests.unseal_keys = asked;
+        let mut source = stage("source-leaks-keys", "reads", &[]);
+        source.function = function_with(&asking);
+        source.grants.unseal_keys = granted;
+        let values = BTreeMap::from([("root-token".to_owned(), b"\"hvs.secret\"".to_vec())]);
+        let keys = Keys { values: Mutex::new(values), ..Keys::default() };
+        let ports = Ports { keys: Some(Arc::new(keys)), ..plain() };
+        let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], ports).await;
+        assert_eq!(outcome.failure.unwrap().error.code(), "denied", "{asked:?} {granted:?}");
+        // From an artifact.
+        let mut later = transform("copies", asked);
+        later.grants.unseal_keys = granted;
+        let rest = vec![later, stage("sink-stores", "forwards", &[])];
+        let (outcome, ..) = longer("hands-on", KeyGrant::Copy, rest).await;
+        let failure = outcome.failure.unwrap();
+        assert_eq!((failure.stage.as_str(), failure.error.code()), ("transform-0", "denied"));
     }
 }

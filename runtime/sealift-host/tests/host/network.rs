@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use sealift_core::grants::HttpGrant;
 use sealift_core::plan::Origin;
 use sealift_host::ports::Ports;
 use sealift_host::{ChainFailure, ChainOutcome, Stage, Status};
 
 use crate::chains::statistic;
-use crate::guests::{http, run, stage};
+use crate::guests::{descriptor, function_with, http, run, stage};
 use crate::ports::{Repository, Token, network, origin, plain, recorded};
 use crate::server::{Server, certificate, ok, redirect, start, start_raw, start_tls};
 
@@ -358,4 +359,37 @@ async fn the_path_of_an_origin_stands_before_every_request() {
     let ports = network(&format!("{}/prefix/", server.url));
     assert_eq!(get("forwards", &[("path", "/v1/x")], ports).await.failure, None);
     assert_eq!(server.seen()[0].path, "/prefix/v1/x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_an_origin_are_its_own_and_not_those_of_its_leader() {
+    let leader = start(|_| ok(pattern(10))).await;
+    let to = format!("{}/v1/snap", leader.url);
+    let standby = start(move |_| redirect(307, &to)).await;
+    let port = standby.authority().rsplit(':').next().unwrap().to_owned();
+    let bound = Origin {
+        addresses: vec![format!("127.0.0.1:{port}")],
+        redirect_hosts: vec![leader.authority().to_owned()],
+        ..origin(&format!("http://vault.test:{port}"))
+    };
+    let outcome = get("forwards", &[], Ports { origins: vec![bound], ..plain() }).await;
+    assert_eq!(outcome.failure, None);
+    assert_eq!((standby.seen().len(), leader.seen().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_leads_to_its_own_origin() {
+    let (vault, metrics) = (start(|_| ok("v")).await, start(|_| ok("m")).await);
+    let mut asking = descriptor("source-downloads");
+    asking
+        .requests
+        .http
+        .push(HttpGrant { name: "pushgateway".to_owned(), ..asking.requests.http[0].clone() });
+    let mut source = stage("source-downloads", "forwards", &[("host", "pushgateway")]);
+    source.function = function_with(&asking);
+    source.grants = asking.requests.clone();
+    let second = Origin { name: "pushgateway".to_owned(), ..origin(&metrics.url) };
+    let ports = Ports { origins: vec![origin(&vault.url), second], ..plain() };
+    assert_eq!(fetch(source, ports).await.failure, None);
+    assert_eq!((vault.seen().len(), metrics.seen().len()), (0, 1));
 }
