@@ -14,6 +14,7 @@ pub mod controller;
 pub mod ending;
 pub mod engine;
 pub mod error;
+pub mod expectation;
 pub mod labels;
 pub mod metrics;
 pub mod names;

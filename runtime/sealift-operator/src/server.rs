@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
+use crate::expectation;
 use crate::metrics::{Gauge, KindMetrics, render};
 use crate::stage::StageCell;
 
@@ -135,6 +136,7 @@ impl Told {
                 f64::from(u8::from(works)),
             );
         }
+        gauges.extend(expectation::gauges(&cluster.stores, cluster.now()));
         gauges
     }
 }

@@ -1,0 +1,110 @@
+//! Whether backups come as often as they should: the figures an alarm needs, per
+//! BackupConfiguration. Pure; `server` tells them.
+
+use std::collections::BTreeMap;
+
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sealift_api::backup_configuration::BackupConfiguration;
+use sealift_api::backup_session::{BackupSession, BackupSessionPhase};
+use sealift_kube::watch::Key;
+
+use crate::cluster::Stores;
+use crate::metrics::Gauge;
+use crate::planning;
+
+/// How far apart, in seconds, the next two starts of a schedule are. None = it has none.
+#[must_use]
+pub fn interval_seconds(schedule: &str, now: Timestamp) -> Option<i64> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let schedule = parser.parse(schedule.trim()).ok()?;
+    let now = now.to_zoned(TimeZone::UTC);
+    let next = schedule.find_next_occurrence(&now, false).ok()?;
+    let after = schedule.find_next_occurrence(&next, false).ok()?;
+    Some(after.timestamp().as_second() - next.timestamp().as_second())
+}
+
+/// Of every BackupConfiguration with a schedule that is not paused: how often it should succeed,
+/// and how long ago it last did.
+#[must_use]
+pub fn gauges(stores: &Stores, now: Timestamp) -> Vec<Gauge> {
+    let succeeded = last_successes(stores);
+    let configurations = stores.configurations.select(|found| found.spec.paused != Some(true));
+    let labels = |key: &Key| format!("namespace=\"{}\",name=\"{}\"", key.namespace, key.name);
+    let mut intervals = Vec::new();
+    let mut ages = Vec::new();
+    for configuration in &configurations {
+        let Some(schedule) = configuration.spec.schedule.as_deref() else { continue };
+        let key = Key::of(&**configuration);
+        if let Some(interval) = interval_seconds(schedule, now) {
+            intervals.push(Gauge {
+                name: "sealift_backup_expected_interval_seconds",
+                help: "Seconds between two starts of the schedule.",
+                labels: labels(&key),
+                value: number(interval),
+            });
+        }
+        let last = succeeded.get(&key).copied().max(of_repository(stores, configuration));
+        if let Some(last) = last {
+            ages.push(Gauge {
+                name: "sealift_backup_last_success_age_seconds",
+                help: "Seconds since the last successful backup began.",
+                labels: labels(&key),
+                value: number(now.as_second() - last.as_second()),
+            });
+        }
+    }
+    intervals.extend(ages);
+    intervals
+}
+
+fn last_successes(stores: &Stores) -> BTreeMap<Key, Timestamp> {
+    let mut last: BTreeMap<Key, Timestamp> = BTreeMap::new();
+    let good = |session: &BackupSession| {
+        session.status.as_ref().and_then(|status| status.phase)
+            == Some(BackupSessionPhase::Succeeded)
+    };
+    for session in stores.sessions.select(good) {
+        let created = session.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        if let (Some(invoker), Some(created)) = (&session.spec.invoker, created) {
+            let entry = last.entry(Key::new(session.namespace(), &invoker.name)).or_insert(created);
+            *entry = (*entry).max(created);
+        }
+    }
+    last
+}
+
+/// Sessions are removed; a Repository with one user remembers its last backup.
+fn of_repository(stores: &Stores, configuration: &BackupConfiguration) -> Option<Timestamp> {
+    let named = configuration.spec.repository.as_ref();
+    let key = planning::repository_key(configuration.namespace(), named)?;
+    let repository = stores.repositories.find(&key)?;
+    let status = repository.status.as_ref().filter(|status| status.references.len() == 1)?;
+    status.last_backup_time.as_ref().map(|time| time.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds between two times of this century")]
+fn number(seconds: i64) -> f64 {
+    seconds as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_interval_is_that_of_the_next_two_starts() {
+        let now = "2026-01-01T00:00:30Z".parse().unwrap();
+        for (schedule, seconds) in [
+            ("*/5 * * * *", Some(300)),
+            ("0 2 * * *", Some(86_400)),
+            ("@daily", Some(86_400)),
+            ("0 0 1 * *", Some(28 * 86_400)),
+            ("no", None),
+        ] {
+            assert_eq!(interval_seconds(schedule, now), seconds, "{schedule}");
+        }
+    }
+}
