@@ -23,7 +23,7 @@ pub(crate) async fn run(report: &mut SessionReport, around: &Surroundings) {
     let stages = match load(&report.plan.observers, around) {
         Ok(stages) => stages,
         Err(error) => {
-            report.warnings.push(chain_of_causes(&error));
+            refused(report, &error);
             return;
         }
     };
@@ -43,7 +43,7 @@ pub(crate) async fn again(
     let stages = match load(&report.plan.observers, around) {
         Ok(stages) => stages,
         Err(error) => {
-            report.warnings.push(chain_of_causes(&error));
+            refused(&mut report, &error);
             return report;
         }
     };
@@ -61,6 +61,12 @@ pub(crate) async fn again(
     };
     observe(&mut report, stages, &outcome, around).await;
     report
+}
+
+fn refused(report: &mut SessionReport, error: &SessionError) {
+    let error = chain_of_causes(error);
+    report.warnings.push(error.clone());
+    report.observers_refused = Some(error);
 }
 
 async fn observe(

@@ -46,6 +46,8 @@ pub struct SessionReport {
     pub artifacts: Vec<ArtifactRecord>,
     /// The observers, in order.
     pub observers: Vec<StageOutcome>,
+    /// Why the observers could not be started; also among the warnings.
+    pub observers_refused: Option<String>,
     /// Whether the repository was made by this session.
     pub repository_created: bool,
     /// What chunks or format of an existing repository cost a backup of this target; also among
@@ -100,6 +102,7 @@ impl SessionReport {
             stages: Vec::new(),
             artifacts: Vec::new(),
             observers: Vec::new(),
+            observers_refused: None,
             repository_created: false,
             repository_note: None,
             committed: None,

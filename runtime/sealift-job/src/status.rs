@@ -299,15 +299,14 @@ pub(crate) fn metrics_conditions(report: &SessionReport) -> Vec<Condition> {
 fn metrics_condition(report: &SessionReport) -> Option<Condition> {
     let failed = report.observers.iter().find(|observer| observer.status != Status::Succeeded);
     match (report.observers.is_empty(), failed) {
-        // They could not even be started; a warning says why.
-        (true, _) if !report.plan.observers.is_empty() => Some(condition(
+        (true, _) if report.observers_refused.is_some() => Some(condition(
             report,
             "MetricsPushed",
             false,
             "FailedToPushMetrics",
             format!(
                 "Failed to push metrics. Reason: {}",
-                report.warnings.last().map_or("the observer cannot be run", String::as_str)
+                report.observers_refused.as_deref().unwrap_or_default()
             ),
         )),
         (true, _) => None,
