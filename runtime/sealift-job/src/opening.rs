@@ -13,7 +13,7 @@ use std::time::Duration;
 use sealift_core::plan::{Direction, Plan, RepositoryPlan};
 use sealift_repository::{Options, Repository, Secrets};
 
-use crate::failure::SessionError;
+use crate::failure::{LastWords, SessionError};
 use crate::locks::{Hold, Lock, end_when_lost};
 use crate::storage;
 use crate::surroundings::{Surroundings, spawn};
@@ -138,14 +138,15 @@ impl Opening {
     async fn lock(&self, hold: Hold, around: &Surroundings) -> Result<Box<dyn Lock>, SessionError> {
         let (repository, holder) = self.lock_names();
         let patience = around.locks.patience().min(Duration::from_secs(self.plan.timeout_seconds));
-        let lock =
-            around.locks.lock(repository, holder, hold, patience, &around.cancel).await.map_err(
-                |source| SessionError::Locked {
-                    namespace: repository.reference.namespace.clone(),
-                    name: repository.reference.name.clone(),
-                    source,
-                },
-            )?;
+        let locked = around.locks.lock(repository, holder, hold, patience, &around.cancel).await;
+        let lock = locked.map_err(|source| match around.cancel.is_cancelled() {
+            true => SessionError::Cancelled(LastWords::default()),
+            false => SessionError::Locked {
+                namespace: repository.reference.namespace.clone(),
+                name: repository.reference.name.clone(),
+                source,
+            },
+        })?;
         end_when_lost(&*lock, &around.cancel);
         Ok(lock)
     }

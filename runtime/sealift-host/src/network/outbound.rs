@@ -80,8 +80,8 @@ impl Outbound<'_> {
             OutboundError::Failed(format!("{place}: {}", chain_of_causes(error)))
         };
         let mut request = Request::new(Full::new(self.body));
-        let (host, path) =
-            client::host_and_path(self.url).map_err(|(_, why)| OutboundError::Denied(why))?;
+        let (host, path) = client::host_and_path(self.url)
+            .map_err(|_| OutboundError::Denied(format!("{place}: its path cannot be sent")))?;
         *request.method_mut() = self.method;
         *request.uri_mut() = path;
         request.headers_mut().insert(HOST, host);
