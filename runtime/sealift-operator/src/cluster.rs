@@ -29,6 +29,7 @@ use crate::applied::Applied;
 use crate::engine::Queue;
 use crate::options::Options;
 use crate::secret_check::SecretCheck;
+use crate::taken::Taken;
 
 /// Metadata of objects of a kind.
 pub type MetaStore<K> = Store<PartialObjectMeta<K>>;
@@ -138,6 +139,8 @@ pub struct Cluster {
     pub applied: Applied,
     /// Which sessions may run.
     pub admission: Admission,
+    /// Names that more than one invoker may want.
+    pub taken: Taken,
 }
 
 impl Cluster {

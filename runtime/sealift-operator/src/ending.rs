@@ -74,10 +74,9 @@ pub fn judge(job: Option<&Job>, pods: &[Arc<Pod>], limit: Duration) -> Ending {
         return Ending::Dead(death(job, newest.map(|pod| &**pod)), record());
     }
     if labels::is_going(&job.metadata) {
-        return Ending::Dead(
-            Death::new("JobDeleted", "the Job was deleted while it ran"),
-            record(),
-        );
+        let name = job.metadata.name.as_deref().unwrap_or_default();
+        let message = format!("Job {name} was deleted before it had reported an end");
+        return Ending::Dead(Death::new("JobDeleted", message), record());
     }
     match newest {
         None => Ending::Starting { give_up: no_pod(job, limit) },

@@ -25,6 +25,7 @@ mod run;
 pub mod secret_check;
 mod server;
 pub mod stage;
+pub mod taken;
 mod takeover;
 mod watching;
 

@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::secret_check::SecretCheck;
 use crate::server::{self, Told};
 use crate::stage::{Stage, StageCell};
+use crate::taken::Taken;
 use crate::takeover::Takeover;
 use crate::watching::{Follow, Watches};
 
@@ -158,6 +159,7 @@ async fn work(
         secrets: SecretCheck::new(client.clone()),
         applied: Applied::default(),
         admission: Admission::new(options.max_concurrent_sessions),
+        taken: Taken::default(),
         client,
         stores,
         queues,

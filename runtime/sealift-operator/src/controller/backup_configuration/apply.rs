@@ -71,18 +71,19 @@ fn trigger_name(cluster: &Cluster, found: &Dereferenced) -> String {
     let (namespace, name) = (configuration.namespace(), configuration.name());
     let target = found.target.as_ref().map_or("", |target| &target.namespace);
     let plain = names::trigger(namespace, name, target);
+    let lives = |uid: &str| {
+        let is = |other: &BackupConfiguration| other.metadata.uid.as_deref() == Some(uid);
+        !cluster.stores.configurations.select_in(namespace, is).is_empty()
+    };
+    let uid = configuration.metadata.uid.as_deref().unwrap_or_default();
     let holder = cluster.stores.cron_jobs.get(namespace, &plain);
     let owner =
         holder.as_ref().and_then(|job| labels::controller_of(&job.metadata, "BackupConfiguration"));
-    let taken = owner.is_some_and(|owner| {
-        Some(&owner.uid) != configuration.metadata.uid.as_ref()
-            && cluster
-                .stores
-                .configurations
-                .get(namespace, &owner.name)
-                .is_some_and(|other| other.metadata.uid.as_ref() == Some(&owner.uid))
-    });
-    if taken { names::trigger_apart(namespace, name, target) } else { plain }
+    let owned_by_another = owner.is_some_and(|owner| owner.uid != uid && lives(&owner.uid));
+    if owned_by_another || !cluster.taken.take(&Key::new(namespace, &plain), uid, lives) {
+        return names::trigger_apart(namespace, name, target);
+    }
+    plain
 }
 
 /// What this BackupConfiguration owns under another name, and what older releases of the

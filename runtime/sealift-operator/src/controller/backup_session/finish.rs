@@ -54,7 +54,7 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
         _ if status::is_reported(&session) => Conclusion::Reported,
         Ending::Missing => Conclusion::Lost(Death::new(
             "JobDeleted",
-            "the Job was deleted before it had reported an end",
+            format!("Job {job} was deleted before it had reported an end"),
         )),
         Ending::Complete(Some(record)) | Ending::Dead(_, Some(record)) if record.data_is_safe() => {
             Conclusion::Recorded(record)

@@ -50,14 +50,12 @@ fn api_phase(phase: Phase) -> BackupSessionPhase {
     }
 }
 
-/// Whether the Job has said all it will say: how each target ended, and about the metrics, which
-/// come last.
+/// Whether the Job has said how each target ended. It writes that once, at its very end and
+/// together with everything else, so nothing more will come.
 pub(super) fn is_reported(session: &BackupSession) -> bool {
     let Some(status) = &session.status else { return false };
-    let ended = |target: &BackupTargetStatus| target_phase(target).is_final();
     !status.targets.is_empty()
-        && status.targets.iter().all(ended)
-        && condition::find(&status.conditions, Type::MetricsPushed).is_some()
+        && status.targets.iter().all(|target| target_phase(target).is_final())
 }
 
 /// Whether the metrics have reached the Pushgateway.

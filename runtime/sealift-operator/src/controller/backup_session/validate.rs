@@ -43,8 +43,8 @@ pub(super) fn validate(found: &Dereferenced, now: Timestamp) -> Decision {
         if created.is_some_and(|created| now.duration_since(created) < INVOKER_GRACE) {
             return Decision::WaitFor(Key::new(namespace, name));
         }
-        return Decision::Refuse(format!(
-            "spec.invoker: {kind} {namespace}/{name} does not exist; create it, or correct the name"
+        return Decision::Skip(format!(
+            "Skipped taking backup. Reason: {kind} {namespace}/{name} does not exist."
         ));
     };
     let ready = invoker.status.as_ref().is_some_and(|status| {
@@ -163,7 +163,7 @@ mod tests {
     fn an_invoker_that_does_not_come_is_named() {
         let orphan = Dereferenced { invoker: None, ..found(session("s", 5, "")) };
         assert!(matches!(validate(&orphan, at(6)), Decision::WaitFor(_)));
-        let Decision::Refuse(text) = validate(&orphan, at(40)) else { panic!("refused") };
+        let Decision::Skip(text) = validate(&orphan, at(40)) else { panic!("skipped") };
         assert!(text.contains("BackupConfiguration demo/demo-backup does not exist"), "{text}");
     }
 

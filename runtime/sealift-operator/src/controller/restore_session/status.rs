@@ -59,11 +59,11 @@ pub(super) struct End<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Whether the Job has said all it will say.
+/// Whether the Job has said how it ended. It writes that once, at its very end and together with
+/// everything else, so nothing more will come.
 pub(super) fn is_reported(session: &RestoreSession) -> bool {
     let Some(status) = &session.status else { return false };
     target_facts(status, &hosts(status)).phase().is_final()
-        && condition::find(&status.conditions, Type::MetricsPushed).is_some()
 }
 
 /// Whether the metrics have reached the Pushgateway.

@@ -99,7 +99,7 @@ fn the_data_decides_and_metrics_do_not() {
     let failed = reported("Failed", &[("MetricsPushed", "True")]);
     assert_eq!(phase(&failed, &Conclusion::Reported), Failed);
     assert!(!is_reported(&running()));
-    assert!(!is_reported(&reported("Succeeded", &[])));
+    assert!(is_reported(&reported("Failed", &[])));
     assert!(!is_reported(&session(json!({}))));
 }
 
