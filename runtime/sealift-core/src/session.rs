@@ -184,11 +184,8 @@ mod tests {
 
     #[test]
     fn a_target_is_what_its_hosts_are_unless_something_around_them_failed() {
-        let begun = TargetFacts {
-            executor_ensured: Some(true),
-            hosts: Some(2),
-            ..TargetFacts::default()
-        };
+        let begun =
+            TargetFacts { executor_ensured: Some(true), hosts: Some(2), ..TargetFacts::default() };
         assert_eq!(TargetFacts::default().phase(), Phase::Pending);
         assert_eq!(begun.phase(), Phase::Running);
         assert_eq!(TargetFacts { ended: &[false], ..begun }.phase(), Phase::Running);
