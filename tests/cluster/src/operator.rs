@@ -11,6 +11,7 @@ use sealift_e2e::process::{Process, free_port, http_client};
 #[derive(Debug)]
 pub struct Operator {
     process: Process,
+    port: u16,
     start: Start,
 }
 
@@ -25,6 +26,13 @@ struct Start {
 impl Operator {
     /// Starts the built `sealift` and waits until it says that it is ready. Its log goes to `folder`.
     pub fn start(folder: &Path, kubeconfig: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut operator = Self::start_unready(folder, kubeconfig, arguments)?;
+        operator.wait_until_ready()?;
+        Ok(operator)
+    }
+
+    /// The same without the wait, for one that shall not become ready.
+    pub fn start_unready(folder: &Path, kubeconfig: &Path, arguments: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("failed to create {}", folder.display()))?;
         let start = Start {
@@ -32,14 +40,31 @@ impl Operator {
             kubeconfig: kubeconfig.to_path_buf(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         };
-        Ok(Self { process: start.run()?, start })
+        let (process, port) = start.run()?;
+        Ok(Self { process, port, start })
     }
 
     /// Kills it as a node that dies would, and starts it again.
     pub fn restart(&mut self) -> Result<()> {
         self.process.kill()?;
-        self.process = self.start.run()?;
-        Ok(())
+        (self.process, self.port) = self.start.run()?;
+        self.wait_until_ready()
+    }
+
+    /// Waits until `/readyz` says yes.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
+        let ready = ready_url(self.port);
+        let client = http_client();
+        self.process.wait_until_ready(|| {
+            client.get(&ready).call().is_ok_and(|answer| answer.status() == 200)
+        })
+    }
+
+    /// What `/readyz` says: status and text. None while it does not listen.
+    #[must_use]
+    pub fn readiness(&self) -> Option<(u16, String)> {
+        let mut answer = http_client().get(ready_url(self.port)).call().ok()?;
+        Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
     }
 
     /// Kills it.
@@ -60,8 +85,12 @@ impl Operator {
     }
 }
 
+fn ready_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/readyz")
+}
+
 impl Start {
-    fn run(&self) -> Result<Process> {
+    fn run(&self) -> Result<(Process, u16)> {
         let port = free_port()?;
         let mut command = Command::new(binaries::sealift()?);
         command
@@ -70,11 +99,6 @@ impl Start {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("RUST_BACKTRACE", "1")
             .current_dir(&self.folder);
-        let mut process = Process::start("operator", &self.folder, &mut command)?;
-        let (client, ready) = (http_client(), format!("http://127.0.0.1:{port}/readyz"));
-        process.wait_until_ready(|| {
-            client.get(&ready).call().is_ok_and(|answer| answer.status() == 200)
-        })?;
-        Ok(process)
+        Ok((Process::start("operator", &self.folder, &mut command)?, port))
     }
 }

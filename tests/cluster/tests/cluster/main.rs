@@ -19,6 +19,8 @@ mod deletion;
 mod deploy;
 mod faults;
 mod installed;
+mod jobs;
+mod operators;
 mod pod_faults;
 mod pods;
 mod readiness;
@@ -68,6 +70,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         deletion::tests(world),
         deploy::tests(world),
         faults::tests(world),
+        operators::tests(world),
+        jobs::tests(world),
     ]
     .into_iter()
     .flatten()

@@ -73,6 +73,17 @@ impl World {
         Ok(operator.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Another operator, with flags of the row's own. Its name among them is `name`.
+    pub fn another_operator(&self, name: &str, arguments: &[&str]) -> Result<Operator> {
+        let kubeconfig =
+            self.plane()?.kubeconfig(name, "sealift-operator", Some("system:masters"))?;
+        let folder = self.cluster()?.folder.path().join(name);
+        let (image, identity) = (format!("--image={}", stage::IMAGE), format!("--pod-name={name}"));
+        let mut all = vec![image.as_str(), identity.as_str()];
+        all.extend(arguments);
+        Operator::start_unready(&folder, &kubeconfig, &all)
+    }
+
     /// The node.
     pub fn node(&self) -> Result<&Node> {
         let start = || Node::start(self.bare_plane()?, &self.place);
@@ -117,15 +128,9 @@ impl World {
     }
 
     fn start_operator(&self) -> Result<Mutex<Operator>> {
-        let plane = self.plane()?;
-        let kubeconfig =
-            plane.kubeconfig("operator", "sealift-operator", Some("system:masters"))?;
-        let folder = self.cluster()?.folder.path().join("operator");
-        Ok(Mutex::new(Operator::start(
-            &folder,
-            &kubeconfig,
-            &[&format!("--image={}", stage::IMAGE)],
-        )?))
+        let mut operator = self.another_operator("operator", &[])?;
+        operator.wait_until_ready()?;
+        Ok(Mutex::new(operator))
     }
 }
 

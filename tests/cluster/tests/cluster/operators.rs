@@ -1,0 +1,108 @@
+//! Several operators in one cluster, and the original's beside ours.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use sealift_cluster::Resource;
+use sealift_cluster::client::PATIENCE;
+use sealift_cluster::operator::Operator;
+use sealift_e2e::wait;
+use serde_json::json;
+
+use crate::conditions;
+use crate::scene::{BACKUP, CRON_JOB, Scene};
+use crate::world::{World, text, trial_alone};
+
+pub fn tests(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        trial_alone(
+            world,
+            "fault: the leader of two operators dies and the other goes on",
+            |world| instead_of_the_one(world, leader_dies),
+        ),
+        trial_alone(
+            world,
+            "M04: beside the operator of Stash ours stands back and says so",
+            |world| instead_of_the_one(world, stands_back),
+        ),
+    ]
+}
+
+/// Without the operator all other rows share, which is there again afterwards.
+fn instead_of_the_one(world: &World, row: fn(&World) -> Result<()>) -> Result<()> {
+    world.operator()?.kill()?;
+    let judged = row(world);
+    world.operator()?.restart()?;
+    judged
+}
+
+fn leader_dies(world: &World) -> Result<()> {
+    let scene = Scene::without_operator(world, "leaders")?;
+    let namespace = format!("--service-account-namespace={}", scene.namespace);
+    let flags = ["--leader-elect", namespace.as_str()];
+    let mut operators = [
+        ("leader-a", world.another_operator("leader-a", &flags)?),
+        ("leader-b", world.another_operator("leader-b", &flags)?),
+    ];
+    for (_, operator) in &mut operators {
+        operator.wait_until_ready()?;
+    }
+    scene.apply_guide()?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    let first = holder(&scene, "")?;
+    let leader = operators.iter_mut().find(|(name, _)| first.starts_with(name));
+    leader.with_context(|| format!("the Lease is held by {first}"))?.1.kill()?;
+    let second = holder(&scene, &first)?;
+    ensure!(
+        operators.iter().any(|(name, _)| second.starts_with(name)),
+        "the Lease is held by {second}"
+    );
+    let patch = json!({"spec": {"schedule": "0 7 * * *"}});
+    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
+    scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+        job["spec"]["schedule"] == "0 7 * * *"
+    })?;
+    Ok(())
+}
+
+/// Who holds the Lease, once it is another than `not`.
+fn holder(scene: &Scene<'_>, not: &str) -> Result<String> {
+    let root = "/apis/coordination.k8s.io/v1/namespaces";
+    let path = format!("{root}/{}/leases/sealift-operator", scene.namespace);
+    scene.client().wait("somebody holds the Lease", &path, |lease| {
+        let holder = text(lease?, "/spec/holderIdentity");
+        (!holder.is_empty() && holder != not).then(|| holder.to_owned())
+    })
+}
+
+fn stands_back(world: &World) -> Result<()> {
+    let scene = Scene::without_operator(world, "M04")?;
+    scene.apply_guide()?;
+    let labels = json!({"app.kubernetes.io/name": "stash-community"});
+    scene.apply(&json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "stash-stash-community", "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "operator", "image": "stashed/stash"}]}}}}))?;
+    let mut operator = world.another_operator("beside-stash", &[])?;
+    let said = wait::until("the operator stands back", PATIENCE, || Ok(standing_back(&operator)))
+        .with_context(|| operator.log_tail())?;
+    ensure!(said.contains("stash-stash-community"), "it says: {said}");
+    ensure!(
+        operator.log_tail().contains("stash-stash-community"),
+        "it logs: {}",
+        operator.log_tail()
+    );
+    let backup = scene.object(Resource::BACKUP_CONFIGURATION, BACKUP)?;
+    ensure!(conditions::phase(&backup).is_empty(), "it wrote: {}", backup["status"]);
+    scene.kubectl(&["scale", "deployment", "stash-stash-community", "--replicas=0"])?;
+    operator.wait_until_ready()?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    Ok(())
+}
+
+fn standing_back(operator: &Operator) -> Option<String> {
+    let (status, text) = operator.readiness()?;
+    (status != 200 && text.contains("standing back")).then_some(text)
+}
