@@ -86,6 +86,9 @@ mod tests {
         let expected =
             Leader { address: "http://10.0.0.1:8200".to_owned(), committed_index: Some(2745) };
         assert_eq!(Leader::judge(body).unwrap(), expected);
+        // Of a storage that is not Raft.
+        let body = br#"{"ha_enabled":false,"raft_committed_index":0}"#;
+        assert_eq!(Leader::judge(body).unwrap().committed_index, None);
     }
 
     #[test]

@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn an_index_that_did_not_go_on_and_a_single_look_are_not_the_end() {
+        let looks = vec![nothing(), at(2739), at(2739), at(2739)];
+        run(false, looks).unwrap_err();
+        let mut watch = Watch::new(Some(2739), 2538, true);
+        let judged = [nothing(), Seen::Sealed, at(2745), Seen::Sealed, at(2745), at(2745)]
+            .map(|seen| watch.judge(&seen));
+        assert_eq!(judged, [None, None, None, None, None, Some(Applied::Running)]);
+    }
+
+    #[test]
     fn what_was_seen_last_is_said_when_patience_ends() {
         for (looks, last) in [
             (vec![at(2739), nothing()], "no answer in time"),

@@ -50,3 +50,21 @@ pub enum UnsealKeys {
     /// It does not: whoever restores has the keys from elsewhere.
     Omit,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_by_a_forced_restore_that_includes_them_and_by_no_other() {
+        for (force, unseal_keys, writes) in [
+            (true, UnsealKeys::Include, true),
+            (true, UnsealKeys::Omit, false),
+            (false, UnsealKeys::Include, false),
+            (false, UnsealKeys::Omit, false),
+        ] {
+            let parameters = Parameters { force, unseal_keys, ..Parameters::default() };
+            assert_eq!(parameters.writes_keys(), writes, "{parameters:?}");
+        }
+    }
+}

@@ -85,6 +85,7 @@ mod tests {
             assert!(check_path(path).is_err(), "{path:?}");
         }
         assert!(check_path(&"x".repeat(256)).is_err());
+        assert!(check_path(&format!("{}x", "x/".repeat(2048))).is_err());
         for path in ["backup.snap", "a/b.c", "..a", "k8s.kubevault.com.demo.vault-root-token"] {
             check_path(path).unwrap();
         }

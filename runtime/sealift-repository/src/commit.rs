@@ -194,9 +194,6 @@ impl Draft {
         if let Some(extra) = self.ledger.keys().find(|path| !names.contains_key(path.as_str())) {
             return refuse(extra, "it was stored, but no producer finished it");
         }
-        if expected.is_empty() {
-            return Err(Error::SnapshotNotProven { cause: "it holds no artifact".to_owned() });
-        }
         Ok(())
     }
 
@@ -253,4 +250,29 @@ fn same(one: &SnapshotFile, two: &SnapshotFile) -> bool {
         && one.label == two.label
         && one.description == two.description
         && one.time.timestamp() == two.time.timestamp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_a_restore_goes_by_has_to_read_as_it_was_written() {
+        let changes: [fn(&mut SnapshotFile); 7] = [
+            |file| file.tree = Id::new([1; 32]).into(),
+            |file| file.hostname.push('x'),
+            |file| file.paths.add("/other".to_owned()),
+            |file| file.tags.add("other".to_owned()),
+            |file| file.label.push('x'),
+            |file| file.description = Some("other".to_owned()),
+            |file| file.time = file.time.saturating_add(jiff::SignedDuration::from_secs(1)),
+        ];
+        let written = SnapshotFile::default();
+        assert!(same(&written, &written.clone()));
+        for (nth, change) in changes.into_iter().enumerate() {
+            let mut read = written.clone();
+            change(&mut read);
+            assert!(!same(&read, &written), "change {nth}");
+        }
+    }
 }

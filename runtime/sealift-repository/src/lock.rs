@@ -227,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_can_look_into_the_folder_or_take_a_lock() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let locks = folder.path().join("locks");
+        let _held = RepositoryLock::shared(&locks, &place(folder.path()), "backup").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&locks), 0o700);
+        for file in std::fs::read_dir(&locks).unwrap() {
+            assert_eq!(mode(&file.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
     fn the_same_folder_by_another_name_is_the_same_lock() {
         let folder = tempfile::tempdir().unwrap();
         let repository = folder.path().join("repository");

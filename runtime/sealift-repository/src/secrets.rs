@@ -182,6 +182,11 @@ mod tests {
             error,
             SecretsError::Half { present: "AWS_ACCESS_KEY_ID", missing: "AWS_SECRET_ACCESS_KEY" }
         );
+        let error = Secrets::from_data([password, ("REST_SERVER_PASSWORD", b"p")]).unwrap_err();
+        assert_eq!(
+            error,
+            SecretsError::Half { present: "REST_SERVER_PASSWORD", missing: "REST_SERVER_USERNAME" }
+        );
         let error = Secrets::from_data([("RESTIC_PASSWORD", b"".as_slice())]).unwrap_err();
         assert_eq!(error, SecretsError::Missing { key: "RESTIC_PASSWORD" });
         let error = Secrets::from_data([password, ("CA_CERT_DATA", b"junk")]).unwrap_err();
@@ -196,6 +201,7 @@ mod tests {
             password: Zeroizing::new("p@ss/word".into()),
         });
         assert_eq!(format!("{secrets:?}"), "Secrets([redacted])");
+        assert_eq!(format!("{:?}", secrets.rest), "Some(Login([redacted]))");
         assert_eq!(
             secrets.redact("http://bob:p%40ss%2Fword@host/ and p@ss/word and hunter2hunter2"),
             "http://bob:[redacted]@host/ and [redacted] and [redacted]"
@@ -221,5 +227,13 @@ mod tests {
         url.set_password(Some("it's 100%* ~true")).unwrap();
         assert_eq!(secrets.redact(url.as_str()), "https://[redacted]:[redacted]@host/");
         assert_eq!(secrets.redact("user=anna+lee"), "user=[redacted]");
+    }
+
+    #[test]
+    fn a_secret_that_is_part_of_another_leaves_nothing_of_it() {
+        let mut secrets = Secrets::new("hunter2");
+        let (user, password) = ("AKIA".to_owned(), "hunter2-and-more".to_owned());
+        secrets.s3 = Some(Login { user: Zeroizing::new(user), password: Zeroizing::new(password) });
+        assert_eq!(secrets.redact("it is hunter2-and-more"), "it is [redacted]");
     }
 }

@@ -242,4 +242,14 @@ mod tests {
         // Nothing names nothing, not even where there is only one.
         assert!(find(snapshots().split_off(1), "").is_err());
     }
+
+    #[test]
+    fn a_host_that_is_named_is_the_host_that_is_taken() {
+        let tag = Some("sealift.target=AppBinding/demo/vault");
+        let snapshots = vec![
+            snapshot("aa", "2026-11-01T00:00:00Z", "vault-a", PATH, tag),
+            snapshot("bb", "2026-11-02T00:00:00Z", "vault-b", PATH, tag),
+        ];
+        assert!(choose(snapshots, &latest(Some("vault-a"))).unwrap().id.starts_with("aa"));
+    }
 }

@@ -212,3 +212,52 @@ fn an_error_of_the_sink_is_its_own() {
     let error = verify(gzip(&tar(&good())).as_slice(), Trailer::Nothing, &mut Broken).unwrap_err();
     assert!(matches!(error, Error::Write(_)), "{error:?}");
 }
+
+/// A good tar whose state has these extended headers, and in its own header this size.
+fn extended(records: &[&[(&str, &[u8])]], size: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, content) in &good() {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o600);
+        header.set_size(content.len() as u64);
+        if *name == "state.bin" {
+            for records in records {
+                builder.append_pax_extensions(records.iter().copied()).unwrap();
+            }
+        }
+        let before = builder.get_ref().len();
+        builder.append_data(&mut header, name, content.as_slice()).unwrap();
+        let mut part = builder.into_inner().unwrap();
+        part.truncate(part.len() - 1024);
+        if *name == "state.bin" {
+            header.set_size(size);
+            header.set_cksum();
+            part[before..before + 512].copy_from_slice(header.as_bytes());
+        }
+        bytes.extend_from_slice(&part);
+    }
+    bytes.extend_from_slice(&[0; 1024]);
+    gzip(&bytes)
+}
+
+#[test]
+fn an_extended_header_says_a_size_once_and_briefly() {
+    let size: &[(&str, &[u8])] = &[("size", b"100000")];
+    // What stands in the file's own header does not count then: it has no room for 8 GiB.
+    assert_eq!(check(&extended(&[size], 0)).unwrap().state_size, 100_000);
+    assert!(matches!(check(&extended(&[size, size], 0)), Err(Error::NotAFile { .. })));
+    let long: &[(&str, &[u8])] = &[("comment", &[b'x'; 9000]), ("size", b"100000")];
+    assert!(matches!(check(&extended(&[long], 0)), Err(Error::NotAFile { .. })));
+    let none: &[(&str, &[u8])] = &[("comment", b"x")];
+    assert!(matches!(check(&extended(&[none], 100_000)), Err(Error::TarHeader { .. })));
+}
+
+#[test]
+fn a_header_that_was_changed_is_an_error_whatever_it_says() {
+    let mut tar = tar(&good());
+    // The mode of meta.json, which nothing else looks at.
+    tar[103] ^= 1;
+    let error = check(&gzip(&tar)).unwrap_err();
+    assert!(matches!(error, Error::TarHeader { number: 1, .. }), "{error:?}");
+}

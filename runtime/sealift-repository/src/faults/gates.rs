@@ -4,6 +4,14 @@ use super::*;
 use crate::StorageError;
 use crate::gate::Gate;
 
+/// A snapshot of one pack of data: less than that of the faults, and enough to be read.
+fn two_mebibytes(bench: &Bench, seed: u64) -> Result<crate::Committed, Error> {
+    let mut draft = bench.repository.draft(&identity(), now())?;
+    let bytes = noise(seed, 2 << 20);
+    let receipt = draft.add("backup.snap", Some(bytes.len() as u64), boxed(&bytes))?;
+    draft.commit(&expects(&[receipt]))
+}
+
 fn write(gate: &Gate, digit: &str) -> RusticResult<()> {
     let id: Id = digit.repeat(64).parse().unwrap();
     gate.write_bytes(FileType::Snapshot, &id, false, b"{}".to_vec().into())
@@ -43,7 +51,7 @@ fn what_was_cancelled_before_it_was_sent_was_never_sent() {
 #[test]
 fn an_answer_of_another_length_than_asked_for_is_an_error() {
     let bench = bench();
-    backup(&bench.repository, 60).unwrap();
+    two_mebibytes(&bench, 60).unwrap();
     let pack = bench.faulty.list(FileType::Pack).unwrap()[0];
     let gate = bench.repository.shut_gate();
     gate.read_partial(FileType::Pack, &pack, false, 0, 100).unwrap();
@@ -110,7 +118,7 @@ fn a_draft_that_was_given_up_is_not_committed_with_what_it_had_before() {
 #[test]
 fn a_check_that_was_cancelled_or_saw_less_than_all_is_no_verdict() {
     let bench = bench();
-    backup(&bench.repository, 61).unwrap();
+    two_mebibytes(&bench, 61).unwrap();
     for kind in [FileType::Index, FileType::Pack, FileType::Snapshot] {
         bench.faulty.set(Some(Fault::List(kind)));
         let error = bench.repository.check(false).unwrap_err();
@@ -125,7 +133,7 @@ fn a_check_that_was_cancelled_or_saw_less_than_all_is_no_verdict() {
 #[test]
 fn a_file_that_could_not_be_read_once_is_not_read_on() {
     let bench = bench();
-    let committed = backup(&bench.repository, 62).unwrap();
+    let committed = two_mebibytes(&bench, 62).unwrap();
     let folder = [identity().path];
     let reader = bench.repository.reader(&committed.snapshot.id, &folder).unwrap();
     let mut file = reader.open("backup.snap").unwrap();
@@ -160,6 +168,65 @@ fn a_forget_that_removed_too_little_or_too_much_is_told() {
 fn a_storage_that_went_away_with_the_snapshot_file_leaves_it_uncertain() {
     let bench = bench();
     bench.faulty.set(Some(Fault::Gone(FileType::Snapshot)));
-    let error = backup(&bench.repository, 63).unwrap_err();
+    let error = two_mebibytes(&bench, 63).unwrap_err();
     assert!(matches!(error, Error::Uncertain { .. }), "{error:?}");
+}
+
+#[test]
+fn no_error_of_a_library_repeats_the_password() {
+    let bench = bench();
+    let gate = bench.repository.shut_gate();
+    let said = || RusticError::new(ErrorKind::Backend, format!("denied: {PASSWORD}"));
+    let error = gate.run::<()>("trying", || Err(said())).unwrap_err();
+    assert!(error.chain().contains("denied: [redacted]"), "{}", error.chain());
+    assert!(!format!("{error:?}").contains(PASSWORD));
+}
+
+#[test]
+fn what_a_backup_left_that_died_is_not_taken_for_stored_without_a_repair() {
+    let bench = bench();
+    bench.faulty.set(Some(Fault::Write(FileType::Index, 0)));
+    two_mebibytes(&bench, 64).unwrap_err();
+    bench.faulty.set(None);
+    // The packs are there and in no index: they are sent again, never referred to.
+    let committed = two_mebibytes(&bench, 64).unwrap();
+    assert!(committed.statistics.added_bytes >= 2 << 20);
+    assert!(bench.repository.check(false).unwrap().ok());
+}
+
+#[test]
+fn small_artifacts_do_not_pile_up_in_memory() {
+    let bench = bench();
+    let mut draft = bench.repository.draft(&identity(), now()).unwrap();
+    for nth in 0..17 {
+        let bytes = vec![nth; 1 << 20];
+        draft.add(&nth.to_string(), Some(1 << 20), boxed(&bytes)).unwrap();
+    }
+    assert_eq!(draft.ledger.len(), 16, "the first sixteen are stored");
+}
+
+#[test]
+fn prune_refuses_when_two_lists_of_the_snapshots_differ() {
+    let bench = bench();
+    two_mebibytes(&bench, 65).unwrap();
+    bench.faulty.set(Some(Fault::HideLater(FileType::Snapshot)));
+    let error = bench.repository.prune(now(), false).unwrap_err();
+    assert!(error.to_string().contains("two lists of the snapshots differ (1 and 0)"), "{error}");
+    bench.faulty.set(None);
+    assert!(bench.repository.check(true).unwrap().ok());
+}
+
+#[test]
+fn snapshots_are_listed_oldest_first() {
+    let bench = bench();
+    let times: Vec<Timestamp> =
+        (0..5).map(|nth| now() - jiff::SignedDuration::from_hours(nth)).collect();
+    for time in &times {
+        let mut draft = bench.repository.draft(&identity(), *time).unwrap();
+        let receipt = draft.add("small", Some(5), boxed(b"bytes")).unwrap();
+        draft.commit(&expects(&[receipt])).unwrap();
+    }
+    let listed = bench.repository.snapshots().unwrap();
+    let listed: Vec<Timestamp> = listed.iter().map(|one| one.time.timestamp()).collect();
+    assert!(listed.iter().eq(times.iter().rev()), "{listed:?}");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile};
-use rustic_core::{BackupOptions, ReadSource, ReadSourceEntry, TreeId};
+use rustic_core::{BackupOptions, ReadSource, ReadSourceEntry, RepairIndexOptions, TreeId};
 
 use super::*;
 use crate::proof;
@@ -123,4 +123,68 @@ fn every_pack_of_a_tree_has_to_lie_there_whole() {
     {
         assert_eq!(told.iter().filter(|text| text.contains(said)).count(), 1, "{told:?}");
     }
+}
+
+#[test]
+fn a_part_of_a_file_that_is_in_no_index_is_no_part_of_a_proof() {
+    let bench = bench();
+    let tree = stored(&bench, 3);
+    let gate = bench.repository.shut_gate();
+    // The pack of data goes, and the index is made anew of what is left.
+    let packs = bench.faulty.list(FileType::Pack).unwrap();
+    let data = packs.into_iter().find(|pack| {
+        let told = prove(&bench, tree, &[("a", 3)], |packs| drop(packs.remove(pack)));
+        told.unwrap_err().to_string().contains("a part of it")
+    });
+    bench.faulty.remove(FileType::Pack, &data.unwrap(), false).unwrap();
+    let engine = bench.repository.engine(&gate).unwrap();
+    engine.repair_index(&RepairIndexOptions::default(), false).unwrap();
+    let told = prove(&bench, tree, &[("a", 3)], |_| {}).unwrap_err().to_string();
+    assert!(told.contains("is in no index"), "{told}");
+}
+
+#[test]
+fn x12_another_files_snapshot_of_the_same_size_and_time_is_no_parent() {
+    let bench = bench();
+    let path = identity().path;
+    let metadata = |kind: NodeType, size: u64| Metadata {
+        mode: Some(if kind == NodeType::Dir { 0o700 | 1 << 31 } else { 0o600 }),
+        mtime: Some(now()),
+        atime: Some(now()),
+        ctime: Some(now()),
+        uid: Some(0),
+        gid: Some(0),
+        size,
+        ..Metadata::default()
+    };
+    let entry = |path: String, kind: NodeType, bytes: Option<&[u8]>| {
+        let size = bytes.map_or(0, |bytes| bytes.len() as u64);
+        let name = path.rsplit('/').next().unwrap().to_owned();
+        let node = Node::new_node(name.as_ref(), kind.clone(), metadata(kind, size));
+        let open = bytes.map(|bytes| Cursor::new(bytes.to_vec()));
+        Ok(ReadSourceEntry { path: PathBuf::from(path), node, open })
+    };
+    let above = path.rsplit_once('/').unwrap().0.to_owned();
+    let entries = vec![
+        entry(above, NodeType::Dir, None),
+        entry(path.clone(), NodeType::Dir, None),
+        entry(format!("{path}/a"), NodeType::File, Some(b"AAA")),
+    ];
+    // Written by somebody who names no host, as an archive of ours does until its commit.
+    let backends = rustic_core::RepositoryBackends::new(bench.faulty.clone(), None);
+    let options = rustic_core::RepositoryOptions::default().no_cache(true);
+    let engine = rustic_core::Repository::new(&options, &backends).unwrap();
+    let password = rustic_core::Credentials::password(PASSWORD);
+    let engine = engine.open(&password).unwrap().to_indexed_ids().unwrap();
+    let source = Claims(Mutex::new(entries));
+    let options = BackupOptions::default().no_scan(true);
+    engine.archive(&options, &source, SnapshotFile::default(), &[PathBuf::from(&path)]).unwrap();
+
+    let mut draft = bench.repository.draft(&identity(), now()).unwrap();
+    let receipt = draft.add("a", Some(3), boxed(b"BBB")).unwrap();
+    let committed = draft.commit(&expects(&[receipt])).unwrap();
+    let reader = bench.repository.reader(&committed.snapshot.id, &[path]).unwrap();
+    let mut bytes = String::new();
+    reader.open("a").unwrap().read_to_string(&mut bytes).unwrap();
+    assert_eq!(bytes, "BBB");
 }

@@ -294,3 +294,16 @@ fn what_this_session_committed_is_kept_whatever_the_policy_says() {
     let tags = Retention { keep_tags: vec!["gold".to_owned()], ..Retention::default() };
     plan(&snapshots, &rules(&tags), end_of_time(), &[own]).unwrap_err();
 }
+
+#[test]
+fn what_lies_in_the_future_stays_though_no_rule_keeps_it_and_makes_no_policy_right() {
+    let snapshots =
+        history(&["2026-11-20T01:00:00Z", "2031-01-01T01:00:00Z", "2032-01-01T01:00:00Z"]);
+    let now = "2026-11-20T02:00:00Z".parse().unwrap();
+    // The newest is kept as the last one, today's as the last that counts.
+    let report = plan(&snapshots, &last(1), now, &[]).unwrap();
+    assert_eq!((report.kept, report.removed.len()), (3, 0));
+    let nothing = Retention { keep_tags: vec!["gold".to_owned()], ..Retention::default() };
+    let error = plan(&snapshots, &rules(&nothing), now, &[]).unwrap_err();
+    assert!(error.to_string().contains("would keep no snapshot"), "{error}");
+}

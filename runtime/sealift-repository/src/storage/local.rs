@@ -238,4 +238,21 @@ mod tests {
         let error = Folder::new("some/folder").err().unwrap();
         assert!(error.to_string().contains("must be absolute"), "{error}");
     }
+
+    /// A link to itself can be listed and not be looked at, whoever asks.
+    #[test]
+    fn what_cannot_be_looked_at_is_an_error_and_never_left_out() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path().to_str().unwrap()).unwrap();
+        folder.create().unwrap();
+        assert!(folder.list_with_size(FileType::Config).unwrap().is_empty());
+        let circle = |name: &str| {
+            let path = place.path().join(name);
+            std::os::unix::fs::symlink(&path, &path).unwrap();
+        };
+        circle("config");
+        assert!(folder.list_with_size(FileType::Config).is_err());
+        circle(&format!("snapshots/{}", "0".repeat(64)));
+        assert!(folder.list_with_size(FileType::Snapshot).is_err());
+    }
 }

@@ -149,3 +149,24 @@ impl WriteBackend for Server {
         self.files.remove(tpe, id, cacheable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_is_none_or_holds_what_is_shown_is_refused_without_being_repeated() {
+        for url in [
+            "ftp://host/",
+            "https://",
+            "https://hidden-word@host/",
+            "https://:hidden-word@host/",
+            "https://host/?token=hidden-word",
+            "https://host/#hidden-word",
+        ] {
+            let refused = Server::new(url, &Secrets::new("p"), &Options::default()).err();
+            let told = refused.map(|error| format!("{error} {error:?}")).unwrap_or_default();
+            assert!(!told.is_empty() && !told.contains("hidden-word"), "{url}: {told}");
+        }
+    }
+}

@@ -298,7 +298,11 @@ impl WriteBackend for Bucket {
 
 #[cfg(test)]
 mod tests {
-    use super::endpoint_url;
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    use super::*;
 
     #[test]
     fn an_endpoint_is_https_unless_it_says_otherwise() {
@@ -311,5 +315,79 @@ mod tests {
         );
         assert!(url("ftp://x", "").is_err());
         assert!(url("https://user:secret@host", "").is_err_and(|text| !text.contains("secret")));
+    }
+
+    fn bucket(endpoint: &str, bucket: &str) -> Result<Bucket, Error> {
+        let location = Location::S3 {
+            endpoint: endpoint.to_owned(),
+            bucket: bucket.to_owned(),
+            prefix: "p".to_owned(),
+            region: String::new(),
+            insecure_tls: false,
+        };
+        let mut secrets = Secrets::new("password");
+        let text = |text: &str| zeroize::Zeroizing::new(text.to_owned());
+        secrets.s3 = Some(crate::Login { user: text("access-key"), password: text("secret-key") });
+        let request_timeout = Duration::from_secs(5);
+        Bucket::new(&location, &secrets, &Options { request_timeout, ..Options::default() })
+    }
+
+    #[test]
+    fn a_bucket_is_a_name_and_no_text_about_it_holds_a_key() {
+        for name in ["", "a/b", "secret-key/b"] {
+            let error = bucket("http://127.0.0.1:1", name).err().map(|error| error.to_string());
+            let error = error.unwrap_or_default();
+            assert!(error.contains("is no name of a bucket"), "{name}: {error}");
+            assert!(!error.contains("secret-key"), "{error}");
+        }
+    }
+
+    /// A store in which every object exists already and holds `there`; it refuses to create one
+    /// again and replaces whatever it is not asked to create.
+    fn store_that_has(there: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(stream);
+                let (mut head, mut line) = (String::new(), String::new());
+                while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+                    head.push_str(&line.to_ascii_lowercase());
+                    line.clear();
+                }
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+                let _ = reader.read_exact(&mut vec![0; length]);
+                let (status, body) = match head.starts_with("put") {
+                    true if head.contains("if-none-match: *") => ("412 Precondition Failed", ""),
+                    true => ("200 OK", ""),
+                    false => ("200 OK", there),
+                };
+                let _ = write!(
+                    reader.get_mut(),
+                    "HTTP/1.1 {status}\r\netag: \"1\"\r\nlast-modified: Fri, 20 Nov 2026 01:00:00 GMT\r\n\
+                     content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[test]
+    fn what_makes_or_ends_a_repository_replaces_nothing() {
+        let bucket = bucket(&store_that_has("another's"), "b").unwrap();
+        let id = Id::default();
+        let write = |kind, text: &str| {
+            bucket.write_bytes(kind, &id, false, text.as_bytes().to_vec().into())
+        };
+        for kind in [FileType::Config, FileType::Key, FileType::Snapshot] {
+            let error = write(kind, "ours").unwrap_err();
+            assert!(error.is_code(super::super::EXISTS), "{kind:?}: {error}");
+            // A request that was repeated after its answer got lost finds itself.
+            write(kind, "another's").unwrap();
+        }
+        // Packs are named by their content: writing one again changes nothing.
+        write(FileType::Pack, "ours").unwrap();
     }
 }

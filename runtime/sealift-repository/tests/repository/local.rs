@@ -226,6 +226,49 @@ fn open_tells_a_missing_repository_from_a_wrong_password() {
     std::fs::create_dir(place.path().join("keys")).unwrap();
     let error = Repository::open(&place.location(), &secrets(), small()).unwrap_err();
     assert!(matches!(error, Error::NoKeys { .. }), "{error:?}");
+    // Many programs have a file config.
+    let other = Place::new();
+    std::fs::create_dir(other.path()).unwrap();
+    std::fs::write(other.path().join("config"), "colour = blue").unwrap();
+    let error = Repository::open(&other.location(), &secrets(), small()).unwrap_err();
+    assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
+}
+
+/// Who holds the repository alone may clear away the key of an init that was broken off; a key
+/// that data is encrypted with, or that another machine is just making, is none of those.
+#[test]
+fn a_key_without_a_config_is_cleared_away_only_where_it_opens_nothing() {
+    let alone = || Options { alone: true, ..small() };
+    let without_config = |place: &Place| {
+        std::fs::remove_file(place.path().join("config")).unwrap();
+        Repository::init(&place.location(), &secrets(), alone())
+    };
+    let data = Place::new();
+    backup(&data.init(), "2026-11-20T01:00:00Z", &[("a", b"a")]).unwrap();
+    let keys = data.files("keys");
+    let error = without_config(&data).unwrap_err();
+    assert!(
+        matches!(&error, Error::Foreign { found, .. } if found.contains("files and no config"))
+    );
+    assert_eq!(data.files("keys"), keys);
+
+    let elsewhere = Place::new();
+    elsewhere.init();
+    let key = elsewhere.files("keys").remove(0);
+    let mut content: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&key).unwrap()).unwrap();
+    content["hostname"] = "elsewhere".into();
+    std::fs::write(&key, content.to_string()).unwrap();
+    let error = without_config(&elsewhere).unwrap_err();
+    assert!(
+        matches!(&error, Error::Foreign { found, .. } if found.contains("a key and no config"))
+    );
+    assert_eq!(elsewhere.files("keys"), [key]);
+
+    let broken_off = Place::new();
+    broken_off.init();
+    without_config(&broken_off).unwrap();
+    assert_eq!(broken_off.files("keys").len(), 1);
 }
 
 #[test]
