@@ -398,7 +398,7 @@ mod tests {
             }
         };
         let full = async {
-            for _ in 0..64 {
+            for _ in 0..1024 {
                 tokio::task::yield_now().await;
             }
         };

@@ -116,3 +116,29 @@ impl wit::Host for View<'_> {
         Ok(port.commit().await.map_err(FunctionError::from)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use sealift_bindings::v0_1_0::errors::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_needs_the_grant_too() {
+        use wit::Host as _;
+        for (grant, denied) in [
+            (None, true),
+            (Some(KeyGrant::Copy), true),
+            (Some(KeyGrant::Read), true),
+            (Some(KeyGrant::Write), false),
+        ] {
+            // Behind the grant there is no store, which is another error.
+            let ctx = KeyStoreCtx { port: None, grant };
+            let (mut table, slots, stop) = (ResourceTable::new(), Slots::new(), Stop::default());
+            let mut view = View { ctx: &ctx, table: &mut table, slots: &slots, stop: &stop };
+            let failure = view.commit().await.unwrap_err();
+            assert_eq!(matches!(failure, Failure::Told(Error::Denied(_))), denied, "{grant:?}");
+        }
+    }
+}

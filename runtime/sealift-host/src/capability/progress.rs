@@ -316,6 +316,8 @@ mod tests {
         let log = Log::new("s", events.clone(), 1 << 20, Arc::default());
         let mut capture = StderrCapture::new(log.clone());
         capture.write(&vec![b'x'; 3 * TAIL_BYTES]);
+        capture.write(&vec![b'x'; 1 << 20]);
+        assert!(capture.line.len() <= LINE_BYTES + 1, "{}", capture.line.len());
         capture.write(b"\nthread panicked:\n  \x1b[31mboom\n");
         let tail = log.tail();
         assert!(
@@ -344,5 +346,29 @@ mod tests {
         let told = events.0.lock().unwrap();
         assert_eq!(told.len(), 12 * 4);
         assert!(told.iter().all(|told| !told.contains("hvs") && !told.contains("rst")), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn statistics_are_few_finite_and_plainly_named() {
+        use progress::Host as _;
+        let (events, secrets) = (Arc::new(Recorded::default()), Arc::new(Secrets::default()));
+        secrets.remember("hvs-of-the-host");
+        let mut ctx = ProgressCtx::new(Log::new("s", events, 1 << 20, secrets));
+        let long = "x".repeat(STATISTIC_NAME_BYTES + 1);
+        for (name, value) in
+            [("", 1.0), ("Upper", 1.0), ("a_b", 1.0), (&*long, 1.0), ("a", f64::NAN)]
+        {
+            View(&mut ctx).statistic(name.to_owned(), value).await.unwrap();
+        }
+        assert_eq!(ctx.statistics, []);
+        View(&mut ctx).statistic("hvs-of-the-host".to_owned(), 1.0).await.unwrap();
+        assert_eq!(ctx.statistics, [("[redacted]".to_owned(), 1.0)]);
+        for nth in 0..2 * STATISTICS {
+            View(&mut ctx).statistic(format!("n-{nth}"), 1.0).await.unwrap();
+        }
+        assert_eq!(ctx.statistics.len(), STATISTICS);
+        // One that is known may change however many there are.
+        View(&mut ctx).statistic("n-0".to_owned(), 2.0).await.unwrap();
+        assert!(ctx.statistics.contains(&("n-0".to_owned(), 2.0)));
     }
 }

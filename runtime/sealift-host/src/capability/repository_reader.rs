@@ -154,3 +154,33 @@ impl wit::HostSnapshot for View<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use sealift_bindings::v0_1_0::errors::Error;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_way_to_other_snapshots_needs_the_stronger_grant() {
+        use wit::Host as _;
+        for (grant, denied) in [
+            (None, true),
+            (Some(RepositoryGrant::Write), true),
+            (Some(RepositoryGrant::ReadSelected), true),
+            (Some(RepositoryGrant::ReadAll), false),
+        ] {
+            // Behind the grant there is no repository, which is another error.
+            let ctx = RepositoryReaderCtx { port: None, grant };
+            let (mut table, slots, stop) = (ResourceTable::new(), Slots::new(), Stop::default());
+            let mut view = View { ctx: &ctx, table: &mut table, slots: &slots, stop: &stop };
+            let listed = view.list(Vec::new(), None, 1).await.unwrap_err();
+            let opened = view.open("x".to_owned()).await.unwrap_err();
+            for failure in [listed, opened] {
+                let told = matches!(failure, Failure::Told(Error::Denied(_)));
+                assert_eq!(told, denied, "{grant:?}");
+            }
+        }
+    }
+}

@@ -391,5 +391,32 @@ mod tests {
         assert!(check_tag("release").is_ok());
         assert!(check_tag(&"x".repeat(255)).is_ok());
         assert!(check_tag(&"x".repeat(256)).is_err(), "the repository takes no longer ones");
+        for tag in ["", "a,b", "a\nb", &"x".repeat(TAG_BYTES + 1)] {
+            assert!(matches!(check_tag(tag), Err(FunctionError::InvalidState(_))), "{tag:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_created_beside_an_open_file_or_after_an_unfinished_one() {
+        use sealift_bindings::v0_1_0::errors::Error;
+        use wit::HostSnapshot as _;
+        for (open, unfinished, words) in
+            [(Some("a"), None, "still open"), (None, Some("a"), "left unfinished")]
+        {
+            let mut ctx = RepositoryWriterCtx {
+                open: open.map(str::to_owned),
+                unfinished: unfinished.map(str::to_owned),
+                ..RepositoryWriterCtx::default()
+            };
+            let (mut table, stop, secrets) =
+                (ResourceTable::new(), Stop::default(), Secrets::default());
+            let mut view =
+                View { ctx: &mut ctx, table: &mut table, stop: &stop, secrets: &secrets };
+            let refused = view.create(Resource::new_own(0), "b".to_owned(), None).await.err();
+            let Some(Failure::Told(Error::InvalidState(told))) = refused else {
+                unreachable!("{words}")
+            };
+            assert!(told.contains(words), "{told}");
+        }
     }
 }

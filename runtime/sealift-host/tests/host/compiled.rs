@@ -36,6 +36,11 @@ fn what_nobody_vouched_for_is_not_loaded() {
     let garbage = b"machine code of somebody else";
     let refused = host().load_compiled(descriptor, garbage, &digest(garbage));
     assert!(matches!(refused, Err(LoadError::Deserialize { .. })));
+    // Nor with the descriptor of a component of another kind.
+    let other = crate::guests::descriptor("source-goes-wrong");
+    compiled[5000] ^= 1;
+    let refused = host().load_compiled(other, &compiled, &digest(&compiled));
+    assert!(matches!(refused, Err(LoadError::KindMismatch { .. })));
 }
 
 #[test]

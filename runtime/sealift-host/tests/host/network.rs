@@ -317,9 +317,11 @@ async fn tls_trusts_the_ca_of_the_origin_and_nothing_else() {
 async fn an_origin_that_cannot_be_used_starts_nothing() {
     let mut bound = origin("https://vault.test");
     bound.ca_pem = Some("no certificate".to_owned());
-    let outcome = get("forwards", &[], Ports { origins: vec![bound], ..plain() }).await;
-    assert_eq!(outcome.stages[1].status, Status::Skipped);
-    assert_eq!(failed(outcome).error.code(), "denied");
+    for bound in [bound, origin("ftp://vault.test/"), origin("data:text/plain,x")] {
+        let outcome = get("forwards", &[], Ports { origins: vec![bound], ..plain() }).await;
+        assert_eq!(outcome.stages[1].status, Status::Skipped);
+        assert_eq!(failed(outcome).error.code(), "denied");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

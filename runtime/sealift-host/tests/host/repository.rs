@@ -8,7 +8,7 @@ use sealift_host::ports::{PortError, Ports};
 use sealift_host::{ChainOutcome, Stage};
 
 use crate::chains::statistic;
-use crate::guests::{run, stage};
+use crate::guests::{descriptor, function_with, run, stage};
 use crate::ports::{Repository, Snapshot, plain};
 
 fn pattern(size: u32) -> Vec<u8> {
@@ -105,6 +105,16 @@ async fn all_snapshots_need_the_stronger_grant() {
     assert!(failure.to_string().contains("`repository: read-all`"), "{failure}");
     let outcome = restore("lists-all", RepositoryGrant::ReadAll, snapshot()).await;
     assert_eq!(outcome.failure, None);
+    // What the Function grants is not what its component asked for.
+    let mut asking = descriptor("source-restores");
+    asking.requests.repository = Some(RepositoryGrant::ReadSelected);
+    let mut source = stage("source-restores", "lists-all", &[]);
+    source.function = function_with(&asking);
+    source.grants.repository = Some(RepositoryGrant::ReadAll);
+    let ports = Ports { repository_reader: Some(Arc::new(snapshot())), ..plain() };
+    let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], ports).await;
+    let failure = outcome.failure.unwrap();
+    assert!(failure.to_string().contains("`repository: read-all`"), "{failure}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
