@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::api::{Api, ListParams};
+use kube::core::PartialObjectMeta;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -67,6 +68,21 @@ where
         None => Api::all(client.clone()),
     };
     call(api.list(&ListParams::default().labels(labels)))
+        .await
+        .map(|list| list.items)
+        .map_err(|source| Error::List { kind: K::kind(&()).into_owned(), source })
+}
+
+/// Metadata of all objects of a cluster-scoped kind.
+///
+/// # Errors
+/// The API server refuses or cannot be reached.
+pub async fn list_cluster_metadata<K>(client: &Client) -> Result<Vec<PartialObjectMeta<K>>>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + Debug,
+{
+    let api: Api<PartialObjectMeta<K>> = Api::all(client.clone());
+    call(api.list(&ListParams::default()))
         .await
         .map(|list| list.items)
         .map_err(|source| Error::List { kind: K::kind(&()).into_owned(), source })

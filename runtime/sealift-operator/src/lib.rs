@@ -16,6 +16,7 @@ pub mod engine;
 pub mod error;
 pub mod expectation;
 pub mod labels;
+mod leftovers;
 pub mod metrics;
 pub mod names;
 pub mod options;

@@ -279,6 +279,18 @@ pub fn operator_rules() -> Vec<OperatorRule> {
             &["list", "watch"],
             "takeover.rs: whether the original's operator runs",
         ),
+        rule(
+            &["apiregistration.k8s.io"],
+            &["apiservices"],
+            &["list"],
+            "leftovers.rs: what the original left behind",
+        ),
+        rule(
+            &["admissionregistration.k8s.io"],
+            &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+            &["list"],
+            "leftovers.rs: what the original left behind",
+        ),
         optional(
             "rbac.restoreUnsealKeys",
             rule(

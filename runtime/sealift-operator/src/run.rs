@@ -7,7 +7,9 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
+use sealift_core::causes::chain_of_causes;
 use sealift_kube::Clock;
+use sealift_kube::event::{Event, Recorder, reference};
 use sealift_kube::kube::Client;
 use sealift_kube::leader::{Candidate, Leadership};
 use sealift_kube::watch::Key;
@@ -22,6 +24,7 @@ use crate::controller::{
 };
 use crate::engine::{self, Next, Queue, Requests};
 use crate::error::Result;
+use crate::leftovers;
 use crate::metrics::KindMetrics;
 use crate::options::Options;
 use crate::secret_check::SecretCheck;
@@ -86,9 +89,10 @@ pub async fn run(
     }
     let mut takeover = (!options.takeover).then(|| Takeover::new(&client));
     if let Some(takeover) = &mut takeover {
+        let recorder = Recorder::new(client.clone(), "Sealift Operator", options.identity.clone());
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = stand_back(takeover, &stage) => {}
+            () = stand_back(takeover, &stage, &recorder, &*clock) => {}
         }
     }
     let leadership = tokio::select! {
@@ -106,9 +110,20 @@ pub async fn run(
 const KINDS: [&str; 5] =
     ["Repository", "BackupConfiguration", "BackupSession", "RestoreSession", "Job"];
 
-async fn stand_back(takeover: &mut Takeover, stage: &StageCell) {
+async fn stand_back(
+    takeover: &mut Takeover,
+    stage: &StageCell,
+    recorder: &Recorder,
+    clock: &dyn Clock,
+) {
     if let Some(reason) = takeover.look().await {
         tracing::warn!(%reason, "the operator stands back");
+        if let Some(found) = takeover.found() {
+            let event = Event::warning("SealiftStandsBack", &reason);
+            if let Err(error) = recorder.publish(&reference(&*found), &event, clock.now()).await {
+                tracing::warn!(error = %chain_of_causes(&error), "an Event is not written");
+            }
+        }
         stage.set(Stage::StandingBack(reason));
         takeover.gone().await;
     }
@@ -147,6 +162,7 @@ async fn work(
     leadership: &Option<Leadership>,
 ) -> Result<(), RunError> {
     stage.set(Stage::Reading);
+    leftovers::report(&client, &options.identity, &*clock).await;
     let watches = Watches::new(&client, options.watch_namespace.as_deref());
     let stores = watches.stores();
     let (queues, requests) = queues();

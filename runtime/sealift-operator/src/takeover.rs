@@ -2,6 +2,7 @@
 //! is torn between two writers.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -78,6 +79,11 @@ impl Takeover {
             Some(found) if wanted(found) => self.running.insert(change.key.clone()),
             _ => self.running.remove(&change.key),
         };
+    }
+
+    /// The Deployment of the original that runs.
+    pub(crate) fn found(&self) -> Option<Arc<Deployment>> {
+        self.running.first().and_then(|key| self.watch.store.find(key))
     }
 
     fn reason(&self) -> Option<String> {
