@@ -176,7 +176,14 @@ mod tests {
         );
         let kept = std::fs::read_to_string(path.with_extension("yaml.replaced")).unwrap();
         assert!(kept.contains(&STANDARD.encode("old")), "{kept}");
-        assert!(path.with_extension("yaml.replaced.1").is_file());
+        for (path, mode) in [
+            (folder.path().join("new"), 0o700),
+            (path.with_extension("yaml.replaced"), 0o600),
+            (path.with_extension("yaml.replaced.1"), 0o600),
+        ] {
+            let found = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(found, mode, "{path:?}");
+        }
     }
 
     #[tokio::test]
@@ -186,5 +193,30 @@ mod tests {
             error.to_string(),
             "Secret demo/vault-keys cannot be written: name a folder for it with --write-secrets DIR"
         );
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_takes_no_file_is_found_out_before_anything_happens() {
+        // It is there, and nobody can make a file in it.
+        let objects = FileObjects::new(Some("/proc".into()));
+        let error = objects.check_writable(&reference()).await.unwrap_err();
+        assert!(matches!(error, ObjectError::WriteSecret { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn debug_shows_no_key_that_was_added() {
+        let mut objects = FileObjects::new(None);
+        let binding = ObjectRef {
+            group: String::new(),
+            kind: "AppBinding".into(),
+            namespace: "demo".into(),
+            name: "vault".into(),
+        };
+        objects.add_key(binding, "token".into(), Zeroizing::new(b"hidden-word".to_vec()));
+        objects.add_secret(reference(), data("hidden-word"));
+        let told = format!("{objects:?}");
+        let bytes = format!("{:?}", b"hidden-word");
+        assert!(!told.contains("hidden-word") && !told.contains(bytes.trim_matches(['[', ']'])));
+        assert!(told.contains("[redacted]"), "{told}");
     }
 }

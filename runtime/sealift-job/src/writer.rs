@@ -221,3 +221,42 @@ pub(crate) fn port_error(error: &sealift_repository::Error) -> PortError {
         ErrorClass::Storage | ErrorClass::Internal => PortError::External(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// What a reader gives after these messages, if the Function then goes.
+    fn read(messages: Vec<Message>) -> (io::Result<usize>, Vec<u8>) {
+        let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES);
+        messages.into_iter().for_each(|message| drop(sender.try_send(message)));
+        drop(sender);
+        let mut reader = ChannelReader { receiver, current: Bytes::new(), ended: false };
+        let mut bytes = Vec::new();
+        (reader.read_to_end(&mut bytes), bytes)
+    }
+
+    #[test]
+    fn a_function_that_stops_does_not_end_its_file() {
+        let half = || Message::Data(Bytes::from_static(b"half"));
+        let (result, bytes) = read(vec![half()]);
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(bytes, b"half");
+        let (result, _) = read(vec![half(), half(), Message::End]);
+        assert_eq!(result.unwrap(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_which_less_was_stored_than_sent_is_not_finished() {
+        let (sender, mut receiver) = mpsc::channel(CHANNEL_MESSAGES);
+        let storing = tokio::spawn(async move {
+            while let Some(Message::Data(_)) = receiver.recv().await {}
+            Ok(3)
+        });
+        let mut file = Box::new(OpenFile { sender: Some(sender), storing: Some(storing), sent: 0 });
+        file.write(Bytes::from_static(b"four")).await.unwrap();
+        let error = file.finish().await.unwrap_err();
+        assert!(matches!(error, PortError::DataLossRisk(_)), "{error:?}");
+    }
+}
