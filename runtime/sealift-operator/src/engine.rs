@@ -209,7 +209,7 @@ mod tests {
             queue.now(Key::new("", "a"));
         }
         for name in ["b", "c", "d"] {
-            queue.now(Key::new("", name));
+            queue.after(Key::new("", name), Duration::from_millis(100));
         }
         let again = {
             let (queue, stop) = (queue.clone(), stop.clone());

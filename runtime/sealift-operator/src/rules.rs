@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use sealift_core::hook::HookAction;
-use sealift_core::plan::{Direction, Plan, SecretRef, SecretTransform};
+use sealift_core::plan::{Direction, Plan, SecretRef, SecretTransform, StagePlan};
 use sealift_kube::lease;
 
 const STASH: &str = "stash.appscode.com";
@@ -104,11 +104,21 @@ fn secret_rules(plan: &Plan, namespace: &str) -> Vec<PolicyRule> {
         rules.push(named("", "secrets", &["get"], &read));
     }
     let written = plan.keys.as_ref().map(|keys| &keys.secret).filter(of_namespace);
-    if let (Direction::Restore(_), Some(secret)) = (&plan.direction, written) {
+    if let Some(secret) = written.filter(|_| brings_keys_back(plan)) {
         // A forced restore brings the keys of the snapshot back.
         rules.push(named("", "secrets", &["patch"], &[&secret.name]));
     }
     rules
+}
+
+/// Whether a plan writes the unseal keys of a snapshot: a restore by a Function that may touch
+/// them, and that was not told to leave them alone.
+fn brings_keys_back(plan: &Plan) -> bool {
+    let may = |stage: &StagePlan| {
+        let force = stage.parameters.get("force").map(String::as_str);
+        stage.grants.unseal_keys.is_some() && force.is_none_or(|force| force == "true")
+    };
+    matches!(plan.direction, Direction::Restore(_)) && plan.stages.iter().any(may)
 }
 
 /// Every Secret a plan names.

@@ -177,7 +177,6 @@ fn environment(runtime: Option<&RuntimeSettings>) -> Vec<EnvVar> {
     let mut variables = vec![
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
-        field("POD_UID", "metadata.uid"),
         value("TMPDIR", TEMP_FOLDER.to_owned()),
     ];
     let container = runtime.and_then(|runtime| runtime.container.as_ref());

@@ -190,6 +190,6 @@ fn a_place_in_the_queue_is_told_again_only_when_it_is_much_better() {
             condition::set(&mut conditions, &said, None, at(NOW));
         }
     }
-    assert_eq!(told, 6);
+    assert_eq!(told, 5);
     assert!(is_news(&conditions, "WaitingForSession", "Waiting for demo/a."));
 }
