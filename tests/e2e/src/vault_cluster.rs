@@ -118,7 +118,7 @@ impl VaultCluster {
     pub fn snapshots_served(&self, index: usize) -> Result<usize> {
         let (_, folder) = self.nodes.get(index).context("the cluster has no such node")?;
         let log = folder.join(AUDIT);
-        if !log.exists() {
+        if !log.is_file() {
             // A node that never led has served nothing.
             return Ok(0);
         }
