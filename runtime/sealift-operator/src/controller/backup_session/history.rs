@@ -16,57 +16,54 @@ use crate::labels;
 /// When the BackupConfiguration says nothing.
 const DEFAULT_LIMIT: i32 = 1;
 
-/// Removes what is too much, `ending` counting as ended. It stays itself.
+/// Removes what is too much, `ending` counting as one that ended in `phase`. It stays itself.
 pub(super) async fn clean(
     cluster: &Cluster,
     invoker: &BackupConfiguration,
-    ending: &BackupSession,
+    ending: &Arc<BackupSession>,
     phase: Phase,
 ) -> Result<()> {
-    let ended = cluster.stores.sessions.select_in(invoker.namespace(), |session| {
+    let others = cluster.stores.sessions.select_in(invoker.namespace(), |session| {
         session.name() != ending.name()
             && is_of(session, invoker.name())
             && !is_open(session)
             && !labels::is_going(&session.metadata)
     });
     let limit = invoker.spec.backup_history_limit.unwrap_or(DEFAULT_LIMIT);
-    for session in surplus(ended, limit, phase) {
+    let mut ended: Vec<(Arc<BackupSession>, Phase)> =
+        others.into_iter().map(|session| (Arc::clone(&session), phase_of(&session))).collect();
+    ended.push((Arc::clone(ending), phase));
+    for session in surplus(ended, limit) {
+        if session.name() == ending.name() {
+            continue;
+        }
         let uid = session.metadata.uid.as_deref();
-        delete::delete::<BackupSession>(&cluster.client, session.namespace(), session.name(), uid)
-            .await?;
+        let (namespace, name) = (session.namespace(), session.name());
+        delete::delete::<BackupSession>(&cluster.client, namespace, name, uid).await?;
     }
     Ok(())
 }
 
-/// Of the ended sessions besides the one that is just ending in `phase`: those that go. The last
-/// one that really ran stays, whatever came after it, unless nothing is to be kept.
-fn surplus(
-    mut ended: Vec<Arc<BackupSession>>,
-    limit: i32,
-    phase: Phase,
-) -> Vec<Arc<BackupSession>> {
-    ended.sort_by(|one, other| {
+/// Of these ended sessions, those that are too many. The newest stay, and besides them the last
+/// one that really ran, whatever came after it, unless nothing is to be kept.
+fn surplus(mut ended: Vec<(Arc<BackupSession>, Phase)>, limit: i32) -> Vec<Arc<BackupSession>> {
+    ended.sort_by(|(one, _), (other, _)| {
         let time = |session: &BackupSession| {
             session.metadata.creation_timestamp.as_ref().map(|time| time.0)
         };
         (time(other), other.name()).cmp(&(time(one), one.name()))
     });
-    let ran = |phase: Phase| matches!(phase, Phase::Succeeded | Phase::Failed);
-    let mut room = usize::try_from(limit).unwrap_or(0).saturating_sub(1);
-    let mut need_one_that_ran = limit > 0 && !ran(phase);
-    ended.retain(|session| {
-        let keep = if room > 0 {
-            room -= 1;
-            true
-        } else {
-            need_one_that_ran && ran(phase_of(session))
-        };
-        if keep && ran(phase_of(session)) {
-            need_one_that_ran = false;
+    let limit = usize::try_from(limit).unwrap_or(0);
+    let mut need_one_that_ran = limit > 0;
+    let mut surplus = Vec::new();
+    for (place, (session, phase)) in ended.into_iter().enumerate() {
+        let ran = matches!(phase, Phase::Succeeded | Phase::Failed);
+        if place >= limit && !(need_one_that_ran && ran) {
+            surplus.push(session);
         }
-        !keep
-    });
-    ended
+        need_one_that_ran = need_one_that_ran && !ran;
+    }
+    surplus
 }
 
 #[cfg(test)]
@@ -74,44 +71,38 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn sessions(phases: &[&str]) -> Vec<Arc<BackupSession>> {
-        phases
-            .iter()
-            .enumerate()
-            .map(|(index, phase)| {
-                let session = serde_json::json!({
-                    "apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession",
-                    "metadata": {"name": format!("s{index}"),
-                        "creationTimestamp": format!("2026-01-01T00:00:0{index}Z")},
-                    "spec": {}, "status": {"phase": phase}
-                });
-                Arc::new(serde_json::from_value(session).unwrap())
-            })
-            .collect()
-    }
-
-    fn gone(phases: &[&str], limit: i32, phase: Phase) -> Vec<String> {
-        surplus(sessions(phases), limit, phase)
-            .iter()
-            .map(|session| session.name().to_owned())
-            .collect()
+    /// Names of those that go, of sessions in the order in which they were made.
+    fn gone(phases: &[Phase], limit: i32) -> Vec<String> {
+        let sessions = phases.iter().enumerate().map(|(index, phase)| {
+            let session = serde_json::json!({
+                "apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession",
+                "metadata": {"name": format!("s{index}"),
+                    "creationTimestamp": format!("2026-01-01T00:00:0{index}Z")},
+                "spec": {}
+            });
+            (Arc::new(serde_json::from_value(session).unwrap()), *phase)
+        });
+        let gone = surplus(sessions.collect(), limit);
+        gone.iter().map(|session| session.name().to_owned()).collect()
     }
 
     #[test]
     fn the_newest_stay() {
-        let all = ["Succeeded", "Failed", "Succeeded", "Succeeded"];
-        assert_eq!(gone(&all, 1, Phase::Succeeded), ["s3", "s2", "s1", "s0"]);
-        assert_eq!(gone(&all, 3, Phase::Succeeded), ["s1", "s0"]);
-        assert_eq!(gone(&all, 9, Phase::Failed), Vec::<String>::new());
-        assert_eq!(gone(&all, 0, Phase::Succeeded), ["s3", "s2", "s1", "s0"]);
-        assert_eq!(gone(&all, -4, Phase::Succeeded).len(), 4);
+        use Phase::{Failed, Succeeded};
+        let all = [Succeeded, Failed, Succeeded, Succeeded];
+        assert_eq!(gone(&all, 1), ["s2", "s1", "s0"]);
+        assert_eq!(gone(&all, 3), ["s0"]);
+        assert_eq!(gone(&all, 9), Vec::<String>::new());
+        assert_eq!(gone(&all, 0), ["s3", "s2", "s1", "s0"]);
+        assert_eq!(gone(&all, -4).len(), 4);
     }
 
     #[test]
     fn the_last_one_that_ran_stays_beside_skipped_ones() {
-        assert_eq!(gone(&["Failed", "Succeeded"], 1, Phase::Skipped), ["s0"]);
-        assert_eq!(gone(&["Succeeded", "Skipped", "Skipped"], 1, Phase::Skipped), ["s2", "s1"]);
-        assert_eq!(gone(&["Succeeded", "Skipped", "Skipped"], 2, Phase::Skipped), ["s1"]);
-        assert_eq!(gone(&["Succeeded", "Skipped"], 0, Phase::Skipped), ["s1", "s0"]);
+        use Phase::{Failed, Skipped, Succeeded};
+        assert_eq!(gone(&[Failed, Succeeded, Skipped], 1), ["s0"]);
+        assert_eq!(gone(&[Failed, Skipped, Skipped], 1), ["s1"]);
+        assert_eq!(gone(&[Succeeded, Skipped, Skipped, Skipped], 2), ["s1"]);
+        assert_eq!(gone(&[Succeeded, Skipped], 0), ["s1", "s0"]);
     }
 }
