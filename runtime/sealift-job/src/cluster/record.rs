@@ -15,7 +15,7 @@ use crate::report::SessionReport;
 use crate::status;
 
 /// Says that a backup is under way.
-pub fn begin_backup(of: &mut BackupSessionStatus, plan: &Plan) {
+pub(super) fn begin_backup(of: &mut BackupSessionStatus, plan: &Plan) {
     let target = target_of(of, plan);
     target.total_hosts = Some(1);
     target.phase = Some(TargetPhase::Running);
@@ -23,7 +23,7 @@ pub fn begin_backup(of: &mut BackupSessionStatus, plan: &Plan) {
 }
 
 /// Says how a backup ended.
-pub fn finish_backup(of: &mut BackupSessionStatus, report: &SessionReport) {
+pub(super) fn finish_backup(of: &mut BackupSessionStatus, report: &SessionReport) {
     let target = target_of(of, &report.plan);
     let ended = status::target(report);
     let before = std::mem::take(&mut target.conditions);
@@ -33,7 +33,7 @@ pub fn finish_backup(of: &mut BackupSessionStatus, report: &SessionReport) {
 }
 
 /// Says how a restore ended.
-pub fn finish_restore(of: &mut RestoreSessionStatus, report: &SessionReport) {
+pub(super) fn finish_restore(of: &mut RestoreSessionStatus, report: &SessionReport) {
     of.total_hosts = Some(1);
     of.stats = vec![status::restore_stats(report)];
     let before = std::mem::take(&mut of.conditions);
@@ -41,14 +41,14 @@ pub fn finish_restore(of: &mut RestoreSessionStatus, report: &SessionReport) {
 }
 
 /// Only the condition about metrics, after they were pushed again.
-pub fn pushed_again(conditions: &mut Vec<Condition>, report: &SessionReport) {
+pub(super) fn pushed_again(conditions: &mut Vec<Condition>, report: &SessionReport) {
     let before = std::mem::take(conditions);
     *conditions = merged(before, status::metrics_conditions(report));
 }
 
 /// What is known of a repository after a backup. `session_created` is the time the BackupSession
 /// was made, which is what the original calls the time of the backup.
-pub fn finish_repository(
+pub(super) fn finish_repository(
     of: &mut RepositoryStatus,
     report: &SessionReport,
     session_created: &Time,
