@@ -15,14 +15,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, TemplateError> {
     let mut parts = lex::parts(text)?.into_iter();
     let (nodes, end) = nodes(&mut parts, 0)?;
     match end {
-        End::Template => Ok(nodes),
-        End::End => Err(TemplateError::Unpaired { word: "end" }),
-        End::Else(_) => Err(TemplateError::Unpaired { word: "else" }),
+        Closing::Template => Ok(nodes),
+        Closing::End => Err(TemplateError::Unpaired { word: "end" }),
+        Closing::Else(_) => Err(TemplateError::Unpaired { word: "else" }),
     }
 }
 
 /// What a list of nodes ended with.
-enum End {
+enum Closing {
     Template,
     End,
     /// `else`, or `else if` with its condition.
@@ -32,7 +32,7 @@ enum End {
 fn nodes(
     parts: &mut std::vec::IntoIter<Part>,
     level: usize,
-) -> Result<(Vec<Node>, End), TemplateError> {
+) -> Result<(Vec<Node>, Closing), TemplateError> {
     if level > MOST_LEVELS {
         return Err(TemplateError::Deep);
     }
@@ -57,11 +57,11 @@ fn nodes(
                     Some(Token::Word(word)) if word == "if" => Some(pipeline(rest, level)?),
                     Some(token) => return Err(unexpected(&token)),
                 };
-                return Ok((nodes, End::Else(condition)));
+                return Ok((nodes, Closing::Else(condition)));
             }
             Some("end") => {
                 return match tokens.get(1) {
-                    None => Ok((nodes, End::End)),
+                    None => Ok((nodes, Closing::End)),
                     Some(token) => Err(unexpected(token)),
                 };
             }
@@ -71,7 +71,7 @@ fn nodes(
             _ => nodes.push(Node::Print(pipeline(tokens.into_iter(), level)?)),
         }
     }
-    Ok((nodes, End::Template))
+    Ok((nodes, Closing::Template))
 }
 
 fn first_word(tokens: &[Token]) -> Option<&str> {
@@ -93,17 +93,17 @@ fn condition_node(
         let (inside, end) = nodes(parts, level + 1)?;
         branches.push((condition, inside));
         match end {
-            End::End => return Ok(Node::If { branches, otherwise: Vec::new() }),
-            End::Else(Some(next)) => condition = next,
-            End::Else(None) => {
+            Closing::End => return Ok(Node::If { branches, otherwise: Vec::new() }),
+            Closing::Else(Some(next)) => condition = next,
+            Closing::Else(None) => {
                 let (otherwise, end) = nodes(parts, level + 1)?;
                 return match end {
-                    End::End => Ok(Node::If { branches, otherwise }),
-                    End::Else(_) => Err(TemplateError::Unpaired { word: "else" }),
-                    End::Template => Err(TemplateError::Unpaired { word: "if" }),
+                    Closing::End => Ok(Node::If { branches, otherwise }),
+                    Closing::Else(_) => Err(TemplateError::Unpaired { word: "else" }),
+                    Closing::Template => Err(TemplateError::Unpaired { word: "if" }),
                 };
             }
-            End::Template => return Err(TemplateError::Unpaired { word: "if" }),
+            Closing::Template => return Err(TemplateError::Unpaired { word: "if" }),
         }
     }
 }
