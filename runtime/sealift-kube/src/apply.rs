@@ -102,10 +102,5 @@ fn place<K: Resource>(object: &K) -> (String, String) {
 
 /// 409 also means that a namespace goes away, or that a write met another one.
 fn already_exists(failure: &Failure) -> bool {
-    match failure {
-        Failure::Call(error) => {
-            matches!(&**error, kube::Error::Api(status) if status.reason == "AlreadyExists")
-        }
-        Failure::Silence { .. } | Failure::Conflict { .. } => false,
-    }
+    matches!(failure, Failure::Refused { reason, .. } if reason == "AlreadyExists")
 }

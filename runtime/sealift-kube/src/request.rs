@@ -16,7 +16,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     match tokio::time::timeout(CALL_LIMIT, call).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Failure::Call(Box::new(error))),
+        Ok(Err(error)) => Err(Failure::of(error)),
         Err(_) => Err(Failure::Silence { seconds: CALL_LIMIT.as_secs() }),
     }
 }

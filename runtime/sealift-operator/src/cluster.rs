@@ -150,6 +150,13 @@ impl Cluster {
         self.clock.now()
     }
 
+    /// Whether a namespace goes away: nothing can be made in it any more.
+    #[must_use]
+    pub fn is_ending(&self, namespace: &str) -> bool {
+        let found = self.stores.namespaces.get("", namespace);
+        found.is_some_and(|found| found.metadata.deletion_timestamp.is_some())
+    }
+
     /// Writes an Event. Nothing depends on it: a failure is only logged.
     pub async fn tell<K: Resource<DynamicType = ()>>(
         &self,

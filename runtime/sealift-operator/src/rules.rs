@@ -136,7 +136,10 @@ pub fn secrets(plan: &Plan) -> Vec<&SecretRef> {
             }
         }
     }
-    secrets.extend(plan.keys.as_ref().map(|keys| &keys.secret));
+    // A restore that leaves the keys alone does not look at them.
+    if matches!(plan.direction, Direction::Backup(_)) || brings_keys_back(plan) {
+        secrets.extend(plan.keys.as_ref().map(|keys| &keys.secret));
+    }
     secrets.sort();
     secrets.dedup();
     secrets

@@ -36,6 +36,9 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         cleanup::cleanup(&cluster, &configuration).await?;
         return Ok(Next::Wait);
     }
+    if cluster.is_ending(&key.namespace) {
+        return Ok(Next::Wait);
+    }
     apply::finalizer(&cluster, &configuration).await?;
     let found = dereference::dereference(&cluster, &configuration).await;
     let valid = validate::validate(&found);

@@ -34,7 +34,10 @@ pub(crate) const COMPONENT: &str = "BackupSession Controller";
 /// A call to the API server failed.
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     let found = cluster.stores.sessions.find(&key);
-    let Some(session) = found.filter(|session| !labels::is_going(&session.metadata)) else {
+    let stays = |session: &Arc<BackupSession>| {
+        !labels::is_going(&session.metadata) && !cluster.is_ending(&key.namespace)
+    };
+    let Some(session) = found.filter(stays) else {
         leave(&cluster, &key);
         return Ok(Next::Wait);
     };

@@ -233,6 +233,8 @@ pub(super) fn ended(session: &BackupSession, end: &End<'_>) -> BackupSessionStat
     match end.conclusion {
         Conclusion::Skipped(said) => {
             condition::set(&mut status.conditions, said, None, end.now);
+            // Nothing of it was begun.
+            status.targets.clear();
         }
         Conclusion::Deadline => {
             let said = Statement::yes(
@@ -247,7 +249,9 @@ pub(super) fn ended(session: &BackupSession, end: &End<'_>) -> BackupSessionStat
         | Conclusion::Lost(_)
         | Conclusion::Refused(_) => {}
     }
-    if let Some(cleaned) = &end.history_cleaned {
+    if let Some(cleaned) = &end.history_cleaned
+        && !matches!(end.conclusion, Conclusion::Skipped(_))
+    {
         condition::set(&mut status.conditions, &history(cleaned), None, end.now);
     }
     let phase = facts_phase(&status);

@@ -30,6 +30,9 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         apply::cleanup(&cluster, &session).await?;
         return Ok(Next::Wait);
     }
+    if cluster.is_ending(&key.namespace) {
+        return Ok(Next::Wait);
+    }
     match session.status.as_ref().and_then(|status| status.phase) {
         Some(
             RestoreSessionPhase::Succeeded
