@@ -163,7 +163,7 @@ fn rendered(values: &[&str]) -> Result<Vec<Value>> {
 fn picture(name: &str, values: &[&str]) -> Result<()> {
     // The catalogue is the same in all of them.
     let values = [values, &["--set=catalog=false"]].concat();
-    let text = succeeded(&template(&values)?)?;
+    let text = without_rules(&succeeded(&template(&values)?)?);
     let folder = binaries::source_root().join("tests/cluster/tests/cluster/deploy");
     let path = folder.join(format!("{name}.yaml"));
     if std::env::var("SEALIFT_UPDATE").is_ok() {
@@ -183,6 +183,14 @@ fn picture(name: &str, values: &[&str]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The rules are compared with the code that needs them, and change with it.
+fn without_rules(text: &str) -> String {
+    const RULES: &str = "# Source: sealift/templates/cluster-role.yaml\n";
+    let kept: Vec<&str> =
+        text.split("---\n").filter(|document| !document.starts_with(RULES)).collect();
+    kept.join("---\n")
 }
 
 /// Without their labels, which are Helm's, the objects are those of `deploy/catalog`.
@@ -317,7 +325,10 @@ fn rights(world: &World) -> Result<()> {
             .apply(&object.to_string(), &["--server-side", "--force-conflicts"])?;
     }
     let may = |verb: &str, resource: &str| -> Result<bool> {
-        let arguments = ["auth", "can-i", verb, resource, "--all-namespaces", "--as", &user];
+        // `kubectl` takes what stands behind a slash for a name.
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let part = format!("--subresource={part}");
+        let arguments = ["auth", "can-i", verb, resource, &part, "--all-namespaces", "--as", &user];
         let said = scene.plane.kubectl().run(&arguments)?;
         match said.stdout.trim() {
             "yes" => Ok(true),
@@ -369,7 +380,7 @@ fn helm(world: &World) -> Result<()> {
     // The definitions are there already, applied by kubectl, and the catalogue may be.
     helm(&["upgrade", "--install", "--take-ownership", "--force-conflicts", "crds", &crds])?;
     // The pod is not what this is about, and must not run beside the operator of the other rows.
-    let quiet = ["--set=nodeSelector.sealift\\.dev/nowhere=true", "--set=catalog=false"];
+    let quiet = ["--set-string=nodeSelector.sealift\\.dev/nowhere=true", "--set=catalog=false"];
     let install = [["install", "two", &sealift].as_slice(), &quiet].concat();
     helm(&install)?;
     let deployment = |namespace: &str| -> Result<Value> {
