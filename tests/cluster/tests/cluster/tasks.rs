@@ -122,7 +122,7 @@ fn known_arguments(world: &World) -> Result<()> {
         "--retention-prune=${RETENTION_PRUNE:=false}",
         "--license-apiservice=${LICENSE_APISERVICE:=}",
     ]);
-    task(&scene, name, &catalog_image(&scene)?, &arguments)?;
+    task(&scene, name, "stashed/stash-vault:1.10.3", &arguments)?;
     with_task(&scene, name)?;
     scene.wait_for_phase(BACKUP, "Ready")?;
     Ok(())
