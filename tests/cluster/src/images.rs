@@ -12,6 +12,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+/// Where Debian keeps the certificates of public authorities.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// An image to be written.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -72,6 +75,10 @@ impl Image {
         append_folder(&mut layer, "tmp", 0o1777)?;
         for library in libraries(&self.program)? {
             append_file(&mut layer, library.to_string_lossy().trim_start_matches('/'), &library)?;
+        }
+        // Clients of TLS look for public authorities when they are made, used or not.
+        if Path::new(AUTHORITIES).is_file() {
+            append_file(&mut layer, AUTHORITIES.trim_start_matches('/'), Path::new(AUTHORITIES))?;
         }
         append_file(&mut layer, self.entrypoint.trim_start_matches('/'), &self.program)?;
         layer.into_inner().context("failed to end a layer")?.finish()

@@ -1,7 +1,7 @@
 //! The guide from its first manifest to a restored Vault, once, on the node; the rows of C, F and
 //! K look at what it left.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use sealift_cluster::Resource;
 use sealift_cluster::workloads::{storage, vault};
 use sealift_e2e::restic::Restic;
@@ -52,6 +52,11 @@ impl Round {
         scene.kubectl(&["create", "job", "--from", trigger, "m1"])?;
         let name = new_session(&scene)?;
         let (session, phases) = stage::follow(&scene, Resource::BACKUP_SESSION, &name)?;
+        ensure!(
+            phases.last().is_some_and(|phase| phase == "Succeeded"),
+            "the backup did not succeed: {:#}",
+            session["status"]
+        );
         let job = scene.object(Resource::JOB, &format!("stash-backup-{name}-0"))?;
         let repository = scene.wait(
             "the Repository knows of the backup",
