@@ -235,3 +235,70 @@ fn pins_now(plan: &Plan, binding: Option<&AppBinding>, repository: &Repository) 
     now.objects.extend(plan.pins.objects.iter().filter(cluster_scoped).cloned());
     now
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+    use crate::sample;
+
+    fn live(status: SessionStatus) -> Live {
+        let created = Time(Timestamp::from_second(1_700_000_000).unwrap());
+        Live {
+            session: ObjectMeta { creation_timestamp: Some(created), ..ObjectMeta::default() },
+            retry_left: 0,
+            repository: ObjectMeta::default(),
+            status,
+            repository_status: serde_json::from_value(json!({
+                "integrity": true, "snapshotCount": 5, "totalSize": "75.867 KiB",
+            }))
+            .unwrap(),
+            pins: Pins::default(),
+        }
+    }
+
+    fn backup(status: serde_json::Value) -> Live {
+        live(SessionStatus::Backup(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn a_session_that_has_ended_is_not_run_again() {
+        let plan = sample::plan(std::path::Path::new("/nowhere"));
+        for (phase, over) in [
+            ("Pending", false),
+            ("Running", false),
+            ("Unknown", false),
+            ("Succeeded", true),
+            ("Failed", true),
+            ("Skipped", true),
+        ] {
+            let checked = backup(json!({"phase": phase})).check(&plan);
+            assert_eq!(matches!(checked, Err(LiveError::Over { .. })), over, "{phase}");
+        }
+        assert!(backup(json!({})).check(&plan).is_ok());
+    }
+
+    #[test]
+    fn an_outcome_read_from_the_status_holds_what_is_exact() {
+        let plan = sample::plan(std::path::Path::new("/nowhere"));
+        let stats = json!({"phase": "Succeeded", "snapshots": [{"name": "bdf7fd5c"}]});
+        let status = |phase: &str| json!({"phase": phase, "sessionDuration": "1m1s", "targets": [{"stats": [stats]}]});
+        let outcome = backup(status("Succeeded")).outcome(&plan, Timestamp::now());
+        assert_eq!((outcome.ending, outcome.reason.as_str()), (Ending::Succeeded, ""));
+        assert_eq!(outcome.finished_seconds, 1_700_000_061);
+        assert_eq!(outcome.snapshot.as_deref(), Some("bdf7fd5c"));
+        assert_eq!(outcome.statistics["repository-snapshots"], 5.0);
+        assert!(!outcome.statistics.contains_key("repository-size-bytes"));
+
+        let outcome = backup(status("Failed")).outcome(&plan, Timestamp::now());
+        assert_eq!(outcome.ending, Ending::SnapshotSafe);
+
+        let failed = json!({"phase": "Failed", "targets": [{"stats": [{"phase": "Failed", "error": "why"}]}]});
+        let outcome = backup(failed).outcome(&plan, Timestamp::now());
+        assert_eq!((outcome.ending, outcome.message.as_str()), (Ending::Failed, "why"));
+        // What it does not know of this session it does not push again.
+        assert!(!outcome.statistics.contains_key("repository-snapshots"));
+    }
+}
