@@ -102,5 +102,5 @@ fn place<K: Resource>(object: &K) -> (String, String) {
 
 /// 409 also means that a namespace goes away, or that a write met another one.
 fn already_exists(failure: &Failure) -> bool {
-    matches!(failure, Failure::Refused { reason, .. } if reason == "AlreadyExists")
+    matches!(failure, Failure::Refused(refusal) if refusal.reason == "AlreadyExists")
 }

@@ -127,15 +127,8 @@ fn display(object: &ObjectReference) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The API server's own words.
-    #[error("{message}")]
-    Refused {
-        /// Its status code.
-        code: u16,
-        /// Its word for machines, such as `AlreadyExists`.
-        reason: String,
-        /// What it said.
-        message: String,
-    },
+    #[error("{}", .0.message)]
+    Refused(Box<Refusal>),
     /// The way to the API server, or what came back.
     #[error("the API server could not be asked")]
     Call(#[source] Box<kube::Error>),
@@ -151,6 +144,17 @@ pub enum Failure {
         /// How often.
         tries: u32,
     },
+}
+
+/// What the API server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its status code.
+    pub code: u16,
+    /// Its word for machines, such as `AlreadyExists`.
+    pub reason: String,
+    /// What it said.
+    pub message: String,
 }
 
 impl Error {
@@ -231,7 +235,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> Option<u16> {
         match self {
-            Self::Refused { code, .. } => Some(*code),
+            Self::Refused(refusal) => Some(refusal.code),
             Self::Call(_) | Self::Silence { .. } | Self::Conflict { .. } => None,
         }
     }
@@ -242,7 +246,7 @@ impl Failure {
         match error {
             kube::Error::Api(status) => {
                 let kube::core::Status { code, reason, message, .. } = *status;
-                Self::Refused { code, reason, message }
+                Self::Refused(Box::new(Refusal { code, reason, message }))
             }
             other => Self::Call(Box::new(other)),
         }
@@ -267,7 +271,7 @@ impl Failure {
             // object's fault and not to be hurried.
             (_, Some(401 | 403 | 404)) => Class::Blocked,
             (_, Some(400 | 413 | 415 | 422)) => Class::Invalid,
-            (_, Some(_)) | (Self::Refused { .. }, None) => Class::Transient,
+            (_, Some(_)) | (Self::Refused(_), None) => Class::Transient,
             (Self::Call(error), None) => match &**error {
                 kube::Error::SerdeError(_)
                 | kube::Error::BuildRequest(_)

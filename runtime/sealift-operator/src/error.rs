@@ -18,7 +18,7 @@ pub enum Error {
     #[error("failed to make the objects of {session}")]
     Build {
         /// The session.
-        session: ObjectRef,
+        session: Box<ObjectRef>,
         /// The cause.
         #[source]
         source: build::Error,

@@ -47,7 +47,7 @@ pub(crate) async fn check_secrets(cluster: &Cluster, plan: &Plan) -> Result<Resu
 /// Makes everything, the Job last.
 pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<(), Refusal>> {
     let desired = build::desired(work)
-        .map_err(|source| Error::Build { session: work.plan.session.clone(), source });
+        .map_err(|source| Error::Build { session: Box::new(work.plan.session.clone()), source });
     let launched = match desired {
         Ok(desired) => make(cluster, desired).await,
         Err(error) => Err(error),

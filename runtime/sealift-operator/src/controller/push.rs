@@ -64,7 +64,7 @@ pub(crate) async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let record = unpushed.record.map(JobOutcome::to_line);
     let job = job::push(&work, &digest, record.as_deref())
-        .map_err(|source| Error::Build { session: plan.session.clone(), source })?;
+        .map_err(|source| Error::Build { session: Box::new(plan.session.clone()), source })?;
     create(client, &job).await?;
     tracing::info!(session = %unpushed.session, "the metrics are pushed again");
     Ok(())

@@ -39,10 +39,8 @@ pub(super) async fn finalizer(
 pub(super) async fn apply(cluster: &Cluster, found: &Dereferenced) -> Result<Statement> {
     let configuration = &found.configuration;
     let schedule = configuration.spec.schedule.as_deref().map(str::trim);
-    let wanted = match schedule.filter(|schedule| !schedule.is_empty()) {
-        None => None,
-        Some(_) => Some(trigger_name(cluster, found)),
-    };
+    let wanted =
+        schedule.filter(|schedule| !schedule.is_empty()).map(|_| trigger_name(cluster, found));
     if let Some(name) = &wanted {
         let Trigger { cron_job, access } = cron_job::trigger(configuration, name, &cluster.options);
         let Access { service_account, role, binding } = access;
