@@ -18,6 +18,7 @@ mod conditions;
 mod deletion;
 mod deploy;
 mod faults;
+mod hooks;
 mod installed;
 mod jobs;
 mod operators;
@@ -80,6 +81,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
         trials.extend(pods::tests(world));
         trials.extend(pod_faults::tests(world));
+        trials.extend(hooks::tests(world));
         trials.extend(installed::tests(world));
     }
     trials
