@@ -149,8 +149,7 @@ mod tests {
         let tree = |names: &[&str]| {
             let node =
                 |name: &&str| Node::new_node(name.as_ref(), NodeType::File, Metadata::default());
-            let mut tree = Tree::default();
-            tree.nodes = names.iter().map(node).collect();
+            let tree = Tree { nodes: names.iter().map(node).collect() };
             let (_, id) = tree.serialize().unwrap();
             (id, tree)
         };

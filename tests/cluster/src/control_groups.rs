@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Whether the run gets a namespace for its groups.
 pub(crate) fn are_separate() -> bool {
-    !Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+    !Path::new("/sys/fs/cgroup/cgroup.controllers").is_file()
 }
 
 /// Mounts every hierarchy again, so that its top is the group of this run.

@@ -43,7 +43,10 @@ async fn server(answer: &'static str) -> (u16, mpsc::UnboundedReceiver<String>) 
             let mut text = String::new();
             let mut buffer = [0; 4096];
             // Requests of these tests end with their bodies, which end with a dot.
-            while !text.ends_with('.') && !(text.starts_with("GET") && text.ends_with("\r\n\r\n")) {
+            let whole = |text: &str| {
+                text.ends_with('.') || text.starts_with("GET") && text.ends_with("\r\n\r\n")
+            };
+            while !whole(&text) {
                 let length = stream.read(&mut buffer).await.unwrap();
                 if length == 0 {
                     break;

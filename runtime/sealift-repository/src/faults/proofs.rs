@@ -115,8 +115,8 @@ fn every_pack_of_a_tree_has_to_lie_there_whole() {
         let said = |packs: &dyn Fn(&mut HashMap<Id, u32>)| {
             prove(&bench, tree, &[("a", 3)], packs).unwrap_err().to_string()
         };
-        told.push(said(&|packs| drop(packs.remove(&pack))));
-        told.push(said(&|packs| drop(packs.insert(pack, 10))));
+        told.push(said(&|packs| _ = packs.remove(&pack)));
+        told.push(said(&|packs| _ = packs.insert(pack, 10)));
     }
     for said in
         ["holds a tree is not", "holds a tree has 10", "a part of it is not", "a part of it has 10"]
@@ -133,7 +133,7 @@ fn a_part_of_a_file_that_is_in_no_index_is_no_part_of_a_proof() {
     // The pack of data goes, and the index is made anew of what is left.
     let packs = bench.faulty.list(FileType::Pack).unwrap();
     let data = packs.into_iter().find(|pack| {
-        let told = prove(&bench, tree, &[("a", 3)], |packs| drop(packs.remove(pack)));
+        let told = prove(&bench, tree, &[("a", 3)], |packs| _ = packs.remove(pack));
         told.unwrap_err().to_string().contains("a part of it")
     });
     bench.faulty.remove(FileType::Pack, &data.unwrap(), false).unwrap();

@@ -75,9 +75,14 @@ impl Vault {
         let body = json!({"secret_shares": SHARES, "secret_threshold": THRESHOLD});
         let answer = self.call(0, "PUT", "v1/sys/init", "", Some(&body))?;
         self.keys = Keys {
-            root_token: answer["root_token"].as_str().unwrap_or_default().to_owned(),
-            unseal: answer["keys_base64"]
-                .as_array()
+            root_token: answer
+                .pointer("/root_token")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            unseal: answer
+                .pointer("/keys_base64")
+                .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
                 .filter_map(|key| Some(key.as_str()?.to_owned()))
@@ -187,9 +192,8 @@ impl Vault {
 fn objects(namespace: &str, nodes: usize) -> Vec<Value> {
     let labels = json!({"app.kubernetes.io/name": "vaultservers.kubevault.com", "app.kubernetes.io/instance": NAME});
     let meta = json!({"name": NAME, "namespace": namespace, "labels": labels});
-    let mut active = labels.clone();
-    // Vault itself puts this label on its pods.
-    active["vault-active"] = json!("true");
+    // Vault itself puts the last label on its pods.
+    let active = json!({"app.kubernetes.io/name": "vaultservers.kubevault.com", "app.kubernetes.io/instance": NAME, "vault-active": "true"});
     let ports = json!([{"name": "client", "port": 8200}, {"name": "cluster", "port": 8201}]);
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     let rbac = "rbac.authorization.k8s.io";

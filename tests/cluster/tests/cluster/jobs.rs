@@ -235,7 +235,7 @@ fn hook_fails(world: &World) -> Result<()> {
     );
     let after = condition_of(&target["conditions"], "PostBackupHookExecutionSucceeded");
     ensure!(after.is_null(), "postBackup was run: {target}");
-    ensure!(!folder.path().join("repository").exists(), "the repository was touched");
+    ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
 }
 
@@ -250,7 +250,7 @@ fn plan_changed(world: &World) -> Result<()> {
     ensure!(ran.code == Some(2), "{:?}: {}", ran.code, ran.left);
     ensure!(ran.left["ending"] == "Refused" && ran.left["reason"] == "PlanChanged", "{}", ran.left);
     ensure!(target(&scene)?["stats"].is_null(), "the session was written");
-    ensure!(!folder.path().join("repository").exists(), "the repository was touched");
+    ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
 }
 
@@ -268,6 +268,6 @@ fn outdated(world: &World) -> Result<()> {
         error.contains("metadata.generation is") && error.contains("make the plan again"),
         "{target}"
     );
-    ensure!(!folder.path().join("repository").exists(), "the repository was touched");
+    ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
 }

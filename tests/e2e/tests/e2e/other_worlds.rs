@@ -129,7 +129,7 @@ impl Stage {
         let outcome = self.run(verb)?;
         assert_failure(&outcome, 2, &["Function", "my-source"])?;
         assert_failure(&outcome, 2, words)?;
-        ensure!(!self.scene.repository().exists(), "a repository was made: {}", outcome.text());
+        ensure!(!self.scene.repository().is_dir(), "a repository was made: {}", outcome.text());
         Ok(())
     }
 }
