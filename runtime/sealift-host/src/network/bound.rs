@@ -43,8 +43,8 @@ pub(crate) fn bind(grants: &[HttpGrant], origins: &[Origin]) -> Result<Vec<Bound
                 )));
             }
             // Also for an http origin, which may redirect to https.
-            let tls =
-                tls::client_config(origin).map_err(|error| FunctionError::Denied(chain_of_causes(&error)))?;
+            let tls = tls::client_config(origin)
+                .map_err(|error| FunctionError::Denied(chain_of_causes(&error)))?;
             Ok(Bound {
                 origin: origin.clone(),
                 tls,

@@ -59,7 +59,13 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "sealift-job",
-        ours: &["sealift-core", "sealift-api", "sealift-host", "sealift-kube", "sealift-repository"],
+        ours: &[
+            "sealift-core",
+            "sealift-api",
+            "sealift-host",
+            "sealift-kube",
+            "sealift-repository",
+        ],
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
