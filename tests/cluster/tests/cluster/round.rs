@@ -133,8 +133,12 @@ fn texts(world: &World, scene: &Scene<'_>) -> Result<Vec<(String, String)>> {
     }
     for pod in scene.client().names(Resource::POD, &scene.namespace)? {
         if pod.starts_with("stash-") {
-            let said = scene.kubectl(&["logs", &pod, "--all-containers"])?;
-            texts.push((format!("the log of {pod}"), said));
+            let arguments = ["-n", &scene.namespace, "logs", &pod, "--all-containers"];
+            let said = scene.program().run(&arguments)?.text();
+            // A pod whose work is done may be removed while it is asked.
+            if !said.contains("(NotFound)") {
+                texts.push((format!("the log of {pod}"), said));
+            }
         }
     }
     texts.push(("the log of the operator".to_owned(), world.operator()?.log_tail()));
