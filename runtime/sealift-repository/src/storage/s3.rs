@@ -342,9 +342,8 @@ mod tests {
         }
     }
 
-    /// A store in which every object exists already and holds `there`; it refuses to create one
-    /// again and replaces whatever it is not asked to create.
-    fn store_that_has(there: &'static str) -> String {
+    /// A store that answers a request's head, in small letters, with a status and a body.
+    fn store(answer: impl Fn(&str) -> (&'static str, String) + Send + 'static) -> String {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
@@ -358,11 +357,7 @@ mod tests {
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
                 let length = length.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
                 let _ = reader.read_exact(&mut vec![0; length]);
-                let (status, body) = match head.starts_with("put") {
-                    true if head.contains("if-none-match: *") => ("412 Precondition Failed", ""),
-                    true => ("200 OK", ""),
-                    false => ("200 OK", there),
-                };
+                let (status, body) = answer(&head);
                 let _ = write!(
                     reader.get_mut(),
                     "HTTP/1.1 {status}\r\netag: \"1\"\r\nlast-modified: Fri, 20 Nov 2026 01:00:00 GMT\r\n\
@@ -372,6 +367,36 @@ mod tests {
             }
         });
         format!("http://{address}")
+    }
+
+    /// A store in which every object exists already and holds `there`; it refuses to create one
+    /// again and replaces whatever it is not asked to create.
+    fn store_that_has(there: &'static str) -> String {
+        store(move |head| match head.starts_with("put") {
+            true if head.contains("if-none-match: *") => ("412 Precondition Failed", String::new()),
+            true => ("200 OK", String::new()),
+            false => ("200 OK", there.to_owned()),
+        })
+    }
+
+    #[test]
+    fn a_list_whose_second_page_fails_is_an_error_never_a_short_list() {
+        let page = |more: bool| {
+            let token = if more { "<NextContinuationToken>t</NextContinuationToken>" } else { "" };
+            format!(
+                "<ListBucketResult><Name>b</Name><IsTruncated>{more}</IsTruncated>{token}<Contents>\
+                 <Key>p/snapshots/{}</Key><LastModified>2026-11-20T01:00:00.000Z</LastModified>\
+                 <ETag>1</ETag><Size>10</Size></Contents></ListBucketResult>",
+                "0".repeat(64)
+            )
+        };
+        let whole = bucket(&store(move |_| ("200 OK", page(false))), "b").unwrap();
+        assert_eq!(whole.list_with_size(FileType::Snapshot).unwrap().len(), 1);
+        let torn = store(move |head| match head.contains("continuation-token") {
+            true => ("403 Forbidden", String::new()),
+            false => ("200 OK", page(true)),
+        });
+        bucket(&torn, "b").unwrap().list_with_size(FileType::Snapshot).unwrap_err();
     }
 
     #[test]
