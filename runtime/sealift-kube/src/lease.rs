@@ -229,6 +229,8 @@ async fn keep(
     lost: CancellationToken,
     mut released: oneshot::Receiver<()>,
 ) -> Result<()> {
+    // However this task ends, a panic included: unless it was released, it is lost.
+    let guard = lost.drop_guard();
     let mut renewed = Instant::now();
     loop {
         tokio::select! {
@@ -241,23 +243,20 @@ async fn keep(
         let renewal = lease.change(|holders| holders.renew(&lease.holder, now));
         match tokio::time::timeout(left, renewal).await {
             Ok(Ok(true)) => renewed = began,
-            Ok(Ok(false)) => {
-                lost.cancel();
-                return Ok(());
-            }
+            Ok(Ok(false)) => return Ok(()),
             Ok(Err(error)) => {
                 tracing::warn!(error = %sealift_core::causes::chain_of_causes(&error), "a Lease is not renewed");
             }
             Err(_) => {}
         }
         if renewed.elapsed() >= LOST_AFTER {
-            lost.cancel();
             return Err(Error::Lease {
                 object: lease.object.clone(),
                 source: Failure::Silence { seconds: LOST_AFTER.as_secs() },
             });
         }
     }
+    guard.disarm();
     lease.change(|holders| holders.leave(&lease.holder)).await
 }
 
