@@ -348,6 +348,27 @@ impl Source for KeySource {
     }
 }
 
+/// For tests: a body that breaks off after one run.
+#[cfg(test)]
+pub(crate) struct Torn(Option<Bytes>);
+
+#[cfg(test)]
+impl Torn {
+    /// Breaks off after these bytes.
+    pub(crate) fn new(bytes: &'static [u8]) -> Self {
+        Self(Some(Bytes::from_static(bytes)))
+    }
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Source for Torn {
+    async fn next(&mut self, _max: usize) -> Result<Option<Bytes>, FunctionError> {
+        let torn = || FunctionError::External("the connection broke".to_owned());
+        self.0.take().map(Some).ok_or_else(torn)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]

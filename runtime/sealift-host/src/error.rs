@@ -349,4 +349,32 @@ mod tests {
         let text = FunctionError::from(error).to_string();
         assert!(text.len() <= MESSAGE_BYTES && !text.chars().any(char::is_control), "{text}");
     }
+
+    #[test]
+    fn no_text_of_an_error_keeps_a_credential() {
+        let secrets = Secrets::default();
+        secrets.remember("hvs.the-token");
+        let text = || "with hvs.the-token".to_owned();
+        for error in [
+            FunctionError::InvalidParameter { field: text(), message: text() },
+            FunctionError::Other { code: text(), message: text() },
+            FunctionError::Trap {
+                message: text(),
+                function: Some(text()),
+                backtrace: vec![text()],
+                stderr: text(),
+            },
+            FunctionError::Limit { which: LimitKind::Memory, message: text() },
+            FunctionError::Retryable { message: text(), after_seconds: None },
+            FunctionError::Denied(text()),
+            FunctionError::External(text()),
+            FunctionError::DataLossRisk(text()),
+            FunctionError::Cancelled(text()),
+            FunctionError::InvalidState(text()),
+            FunctionError::Internal(text()),
+        ] {
+            let told = format!("{:?}", error.redacted(&secrets));
+            assert!(told.contains("with [redacted]") && !told.contains("hvs"), "{told}");
+        }
+    }
 }

@@ -123,7 +123,9 @@ mod tests {
         module.extend_from_slice(section);
         let mut component = b"\0asm\x0d\0\x01\0".to_vec();
         // Section 1: a core module. Section 2: one core instance of module 0, without arguments.
-        component.extend_from_slice(&[1, u8::try_from(module.len()).unwrap()]);
+        // Its length in two bytes of LEB128.
+        let length = u8::try_from(module.len() % 128).unwrap() | 0x80;
+        component.extend_from_slice(&[1, length, u8::try_from(module.len() / 128).unwrap()]);
         component.extend_from_slice(&module);
         component.extend_from_slice(&[2, 4, 1, 0, 0, 0]);
         component
@@ -146,6 +148,37 @@ mod tests {
             let limit = error.downcast_ref::<LimitReached>().unwrap();
             let FunctionError::Limit { which, .. } = &limit.0 else { unreachable!("{limit}") };
             assert_eq!(*which, expected);
+        }
+    }
+
+    /// Instantiates a module `times` times, all in one component.
+    async fn repeated(section: &[u8], times: usize) -> wasmtime::Result<()> {
+        let mut component = asking_for(section);
+        let again = [2, 4, 1, 0, 0, 0];
+        component.extend(again.repeat(times - 1));
+        let host = crate::engine::Host::new().unwrap();
+        let component = wasmtime::component::Component::new(host.engine(), component)?;
+        let mut store = wasmtime::Store::new(host.engine(), Limiter::new(&Limits::default()));
+        store.limiter(|limiter| limiter);
+        store.set_epoch_deadline(1_000_000);
+        let linker = wasmtime::component::Linker::new(host.engine());
+        linker.instantiate_async(&mut store, &component).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn a_component_has_a_bounded_number_of_instances_memories_and_tables() {
+        let nothing: &[u8] = &[];
+        // Fifty memories without pages; fifty tables without elements.
+        let memories = [&[5, 101, 50], [0, 0].repeat(50).as_slice()].concat();
+        let tables = [&[4, 151, 1, 50], [0x70, 0, 0].repeat(50).as_slice()].concat();
+        for (section, most, what) in [
+            (nothing, PARTS, "instance"),
+            (memories.as_slice(), PARTS / 50, "memory"),
+            (tables.as_slice(), PARTS / 50, "table"),
+        ] {
+            repeated(section, most).await.unwrap();
+            let error = format!("{:?}", repeated(section, most + 1).await.unwrap_err());
+            assert!(error.contains(&format!("{what} count too high")), "{error}");
         }
     }
 }

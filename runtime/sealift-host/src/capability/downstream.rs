@@ -289,3 +289,6 @@ impl downstream::HostOutgoing for View<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,9 +120,50 @@ impl wit::Host for View<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
     use sealift_bindings::v0_1_0::errors::Error;
 
     use super::*;
+    use crate::ports::{PortError, PortResult};
+
+    /// A store that remembers how long the values are that it was given.
+    #[derive(Default)]
+    struct Lengths(Mutex<Vec<usize>>);
+
+    #[async_trait]
+    impl KeyStore for Lengths {
+        async fn names(&self) -> PortResult<Vec<String>> {
+            Ok(Vec::new())
+        }
+        async fn read(&self, _: &str) -> PortResult<Zeroizing<Vec<u8>>> {
+            Err(PortError::InvalidState("nobody reads it".to_owned()))
+        }
+        async fn put(&self, _: &str, value: Zeroizing<Vec<u8>>) -> PortResult<()> {
+            self.0.lock().unwrap().push(value.len());
+            Ok(())
+        }
+        async fn commit(&self) -> PortResult<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_no_place_for_data() {
+        use wit::Host as _;
+        let store = Arc::new(Lengths::default());
+        let ctx = KeyStoreCtx { port: Some(store.clone()), grant: Some(KeyGrant::Write) };
+        let (mut table, slots, stop) = (ResourceTable::new(), Slots::new(), Stop::default());
+        for (length, fits) in [(VALUE_BYTES, true), (VALUE_BYTES + 1, false)] {
+            let value = KeySource::new(Zeroizing::new(vec![b'k'; length]));
+            let value = table.push(Body::new(value, None)).unwrap();
+            let mut view = View { ctx: &ctx, table: &mut table, slots: &slots, stop: &stop };
+            let put = view.put("root-token".to_owned(), handle(&value)).await;
+            assert_eq!(put.is_ok(), fits, "{length}");
+        }
+        assert_eq!(*store.0.lock().unwrap(), [VALUE_BYTES]);
+    }
 
     #[tokio::test]
     async fn a_commit_needs_the_grant_too() {

@@ -348,6 +348,21 @@ mod tests {
         assert!(told.iter().all(|told| !told.contains("hvs") && !told.contains("rst")), "{told:?}");
     }
 
+    #[test]
+    fn the_tail_of_many_short_lines_begins_with_no_rest_of_a_credential() {
+        let secrets = Arc::new(Secrets::default());
+        let credential = format!("hvs.{}", "abcdefghij".repeat(20));
+        secrets.remember(&credential);
+        let log = Log::new("s", Arc::new(Recorded::default()), 0, secrets);
+        // More than is kept, so that it is cut within one of them. Redacted it is short again, and
+        // the very front of it is told.
+        for _ in 0..3 * TAIL_BYTES / credential.len() {
+            log.keep(credential.as_bytes());
+        }
+        let tail = log.tail();
+        assert!(tail.len() < TAIL_BYTES && !tail.contains("hij"), "{tail}");
+    }
+
     #[tokio::test]
     async fn statistics_are_few_finite_and_plainly_named() {
         use progress::Host as _;

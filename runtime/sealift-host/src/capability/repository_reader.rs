@@ -158,9 +158,76 @@ impl wit::HostSnapshot for View<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use async_trait::async_trait;
     use sealift_bindings::v0_1_0::errors::Error;
 
     use super::*;
+    use crate::ports::{ByteReader, PortError, PortResult, SnapshotEntry};
+
+    /// A repository that has as many snapshots, and each as many files, as it is asked for.
+    struct Endless;
+
+    #[async_trait]
+    impl RepositoryReader for Endless {
+        async fn selected(&self) -> PortResult<Snapshot> {
+            Ok(Box::new(Self))
+        }
+        async fn list(
+            &self,
+            _: &[(String, String)],
+            _: Option<&str>,
+            limit: u32,
+        ) -> PortResult<Vec<String>> {
+            Ok((0..limit.min(9999)).map(|nth| nth.to_string()).collect())
+        }
+        async fn open(&self, _: &str) -> PortResult<Snapshot> {
+            Ok(Box::new(Self))
+        }
+    }
+
+    #[async_trait]
+    impl SnapshotReader for Endless {
+        fn id(&self) -> String {
+            "0".to_owned()
+        }
+        fn attributes(&self) -> Vec<(String, String)> {
+            Vec::new()
+        }
+        async fn entries(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            limit: u32,
+        ) -> PortResult<Vec<SnapshotEntry>> {
+            let entry = |nth: u32| SnapshotEntry {
+                path: nth.to_string(),
+                kind: "file".to_owned(),
+                size: 0,
+            };
+            Ok((0..limit.min(9999)).map(entry).collect())
+        }
+        async fn open(&self, _: &str) -> PortResult<(u64, Box<dyn ByteReader>)> {
+            Err(PortError::InvalidState("nobody opens it".to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_a_page_of_snapshots_or_files_and_at_least_one() {
+        use wit::{Host as _, HostSnapshot as _};
+        let ctx = RepositoryReaderCtx {
+            port: Some(Arc::new(Endless)),
+            grant: Some(RepositoryGrant::ReadAll),
+        };
+        let (mut table, slots, stop) = (ResourceTable::new(), Slots::new(), Stop::default());
+        let mut view = View { ctx: &ctx, table: &mut table, slots: &slots, stop: &stop };
+        let snapshot = view.selected().await.unwrap().rep();
+        for (limit, expected) in [(0, 1), (7, 7), (1000, 1000), (1001, 1000), (u32::MAX, 1000)] {
+            let listed = view.list(Vec::new(), None, limit).await.unwrap();
+            let snapshot = Resource::new_own(snapshot);
+            let entries = view.entries(snapshot, String::new(), None, limit).await.unwrap();
+            assert_eq!((listed.len(), entries.len()), (expected, expected), "{limit}");
+        }
+    }
 
     #[tokio::test]
     async fn every_way_to_other_snapshots_needs_the_stronger_grant() {

@@ -254,3 +254,73 @@ impl OutputStream for OutputWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::body::Torn;
+    use crate::capability::progress::Log;
+    use crate::cause::Stop;
+    use crate::edge::{EdgeReader, Header, edge};
+    use crate::ports::{Events, LogLevel};
+
+    struct Silent;
+
+    impl Events for Silent {
+        fn log(&self, _: &str, _: LogLevel, _: &str) {}
+        fn phase(&self, _: &str, _: &str) {}
+        fn progress(&self, _: &str, _: Option<u64>, _: u64) {}
+    }
+
+    fn stdio() -> Stdio {
+        Stdio::new(Log::new("s", Arc::new(Silent), 1 << 10, Arc::default()))
+    }
+
+    async fn artifact(name: &str) -> (ArtifactWriter, EdgeReader) {
+        let (writer, reader) = edge(&Stop::default());
+        let header = Header { name: name.to_owned(), size: None, attributes: Vec::new() };
+        (ArtifactWriter::open(&writer, header).await.unwrap(), reader)
+    }
+
+    #[tokio::test]
+    async fn the_standard_input_reads_one_body_and_the_output_writes_one_artifact_at_a_time() {
+        let stdio = stdio();
+        stdio.feed(Body::new(Torn::new(b"bytes"), None)).unwrap();
+        let error = stdio.feed(Body::new(Torn::new(b"others"), None)).unwrap_err();
+        assert!(error.to_string().contains("still reads another body"), "{error}");
+        let ((first, _first), (second, _second)) = (artifact("a").await, artifact("b").await);
+        let pump = stdio.divert(first).unwrap();
+        let error = stdio.divert(second).err().unwrap();
+        assert!(error.to_string().contains("already writes an artifact"), "{error}");
+        assert_eq!(stdio.restore(pump).await.unwrap().name(), "a");
+    }
+
+    #[tokio::test]
+    async fn what_an_artifact_is_given_late_is_bounded() {
+        let (stdio, (writer, _reader)) = (stdio(), artifact("a").await);
+        let mut pump = stdio.divert(writer).unwrap();
+        let mut set = |nth: u32| pump.set_attribute(nth.to_string(), "value".to_owned());
+        (0..256).for_each(|nth| set(nth).unwrap());
+        let error = set(256).unwrap_err();
+        assert!(error.to_string().contains("at most 256 attributes"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_standard_output_takes_no_more_than_the_pipe_has_room_for() {
+        let (stdio, (writer, _reader)) = (stdio(), artifact("a").await);
+        let _pump = stdio.divert(writer).unwrap();
+        let mut output = stdio.output().p2_stream();
+        let run = Bytes::from(vec![0; RUN_BYTES]);
+        let mut taken = 0;
+        // Far more than the pipe holds; nobody reads from it.
+        for _ in 0..64 {
+            if output.check_write().unwrap() > 0 {
+                output.write(run.clone()).unwrap();
+                taken += 1;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!((1..=8).contains(&taken), "{taken}");
+    }
+}

@@ -100,3 +100,60 @@ impl upstream::Host for View<'_> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use bytes::Bytes;
+    use upstream::Host as _;
+    use wasmtime::component::Resource;
+
+    use super::*;
+    use crate::capability::held;
+    use crate::cause::Stop;
+    use crate::edge::{Header, Run, edge};
+
+    /// The ctx of a stage that received an artifact of five bytes, with this size in its header.
+    async fn received(size: Option<u64>) -> (UpstreamCtx, Body) {
+        let (writer, reader) = edge(&Stop::default());
+        let header = Header { name: "a".to_owned(), size, attributes: Vec::new() };
+        writer.open(header).await.unwrap();
+        let run = Run { bytes: Bytes::from_static(b"hello"), sealed: false };
+        writer.run(run).await.unwrap();
+        writer.finish(Vec::new()).await.unwrap();
+        writer.close().await.unwrap();
+        let mut ctx = UpstreamCtx { reader: Some(reader), ..UpstreamCtx::default() };
+        let (mut table, slots) = (ResourceTable::new(), Slots::new());
+        let mut view = View { ctx: &mut ctx, table: &mut table, slots: &slots };
+        let artifact = view.receive().await.unwrap().unwrap();
+        let body: Resource<Body> = held(&artifact.body);
+        let body = table.delete(body).unwrap();
+        (ctx, body)
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_and_never_taken_is_a_loss() {
+        let (ctx, mut body) = received(None).await;
+        // As a stream does it: the bytes left the pipe, and wait for the Function.
+        body.look().await.unwrap();
+        let (name, error) = ctx.settle().await.unwrap_err();
+        assert_eq!(name.as_deref(), Some("a"));
+        assert!(matches!(error, FunctionError::DataLossRisk(_)), "{error}");
+        assert_eq!(body.next(9).await.unwrap().unwrap(), "hello");
+        ctx.settle().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_artifact_of_another_size_than_its_header_says_has_no_end() {
+        for (size, whole) in [(None, true), (Some(5), true), (Some(4), false), (Some(6), false)] {
+            let (_ctx, mut body) = received(size).await;
+            let end = loop {
+                match body.next(9).await {
+                    Ok(Some(_)) => {}
+                    end => break end.is_ok(),
+                }
+            };
+            assert_eq!(end, whole, "{size:?}");
+        }
+    }
+}

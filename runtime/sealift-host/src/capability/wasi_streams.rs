@@ -89,3 +89,26 @@ impl wasi_streams::Host for View<'_> {
         Ok(known_failure(self.table.get(&error)?).map(errors::Error::from))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wasi_streams::Host as _;
+    use wasmtime_wasi::p2::pipe::ClosedInputStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn streams_become_bodies_only_while_there_is_room_for_bodies() {
+        let (mut table, slots, stop) = (ResourceTable::new(), Slots::new(), Stop::default());
+        for full in [false, true] {
+            let _taken: Vec<_> =
+                if full { std::iter::from_fn(|| slots.take().ok()).collect() } else { Vec::new() };
+            let stream = table.push(Box::new(ClosedInputStream) as DynInputStream).unwrap();
+            let mut view = View { table: &mut table, slots: &slots, stop: &stop, hint: &mut None };
+            let refused = view.from_stream(stream, None).await.err();
+            let told = matches!(refused, Some(Failure::Told(errors::Error::InvalidState(_))));
+            assert_eq!(told, full, "{refused:?}");
+        }
+    }
+}

@@ -203,7 +203,12 @@ fn is_framed<B>(method: &Method, answer: &Response<B>) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use http_body_util::BodyExt;
+    use sealift_core::plan::Origin;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::cause::Stop;
 
     #[test]
     fn an_answer_is_framed_by_length_or_chunks_or_has_no_body() {
@@ -242,5 +247,65 @@ mod tests {
             }
         };
         assert!(first_byte(answer, &moving, patience).await.is_some());
+    }
+
+    /// Asks a server that accepts, says this much and then nothing; reads the answer to its end.
+    async fn ask_a_server_that_stalls(scheme: &str, says: &'static [u8]) -> Error {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(says).await.unwrap();
+            // Held open until the client has given up.
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+        });
+        let url = Url::parse(&format!("{scheme}://{address}/")).unwrap();
+        let tls = crate::network::tls::client_config(&Origin {
+            name: "target".to_owned(),
+            url: url.clone(),
+            ca_pem: None,
+            server_name: None,
+            insecure_skip_tls_verify: false,
+            credential: None,
+            redirect_hosts: Vec::new(),
+            addresses: Vec::new(),
+        });
+        let tls = tls.unwrap();
+        let route = Route {
+            url: &url,
+            addresses: &[address],
+            tls: &tls,
+            server_name: None,
+            connections: &Arc::new(Semaphore::new(1)),
+        };
+        let short = Duration::from_millis(200);
+        let timeouts = Timeouts { connect: short, first_byte: short, between_bytes: short };
+        let life = crate::life::LifeGuard::new();
+        let activity = Arc::new(Activity::default());
+        let body = crate::network::empty();
+        let body = RequestBody::new(body, life.life(), Stop::default(), Arc::clone(&activity));
+        let asked = async {
+            match send(&route, Request::new(body), &activity, timeouts).await {
+                Ok(answer) => answer.into_body().collect().await.err().unwrap(),
+                Err((error, _)) => error,
+            }
+        };
+        // Only a client that waits for ever needs this long.
+        let error = tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap();
+        server.await.unwrap();
+        error
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stalls_is_given_up_wherever_it_does() {
+        // In the handshake of TLS, before the answer, and in the middle of it.
+        let error = ask_a_server_that_stalls("https", b"").await;
+        assert!(matches!(error, Error::ConnectionTimeout), "{error:?}");
+        let error = ask_a_server_that_stalls("http", b"").await;
+        assert!(matches!(error, Error::HttpResponseTimeout), "{error:?}");
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf";
+        let error = ask_a_server_that_stalls("http", half).await;
+        assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
     }
 }

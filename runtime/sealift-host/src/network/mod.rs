@@ -269,3 +269,30 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
         between_bytes: options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES).min(MOST_PATIENCE),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_may_wait_longer_than_usual_but_not_for_ever() {
+        let wish = |seconds| {
+            let wish = Some(Duration::from_secs(seconds));
+            timeouts(Some(RequestOptions {
+                connect_timeout: wish,
+                first_byte_timeout: wish,
+                between_bytes_timeout: wish,
+            }))
+        };
+        let (short, long) = (wish(1), wish(1_000_000));
+        for (short, long, most) in [
+            (short.connect, long.connect, CONNECT),
+            (short.first_byte, long.first_byte, MOST_PATIENCE),
+            (short.between_bytes, long.between_bytes, MOST_PATIENCE),
+        ] {
+            assert_eq!((short, long), (Duration::from_secs(1), most));
+        }
+        let usual = timeouts(None);
+        assert_eq!((usual.first_byte, usual.between_bytes), (FIRST_BYTE, BETWEEN_BYTES));
+    }
+}
