@@ -8,6 +8,9 @@
 //! afterwards. Assumptions: the plan was checked when it was made. Whatever fails before the
 //! commit leaves the repository's snapshots as they were.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -124,13 +127,21 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
         }),
         Err(error) => Err(error),
         Ok(None) => Ok(()),
-        Ok(Some(committed)) => {
-            report.maintenance =
-                maintenance::run(&plan, &repository, &committed.snapshot.id, around).await;
-            report.committed = Some(committed);
-            maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
-        }
+        Ok(Some(committed)) => maintain(report, &repository, committed, around).await,
     }
+}
+
+/// Keeps the repository in order after the commit. The snapshot stays, whatever comes of it.
+async fn maintain(
+    report: &mut SessionReport,
+    repository: &Arc<Repository>,
+    committed: Committed,
+    around: &Surroundings,
+) -> Result<(), SessionError> {
+    report.maintenance =
+        maintenance::run(&report.plan, repository, &committed.snapshot.id, around).await;
+    report.committed = Some(committed);
+    maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
 }
 
 /// Everything that is done while the repository is shared; a backup's snapshot.
@@ -148,11 +159,7 @@ async fn chain_and_commit(
             let slot = Arc::new(SnapshotSlot::new(repository, identity.clone(), report.started));
             ports.repository_writer = Some(Arc::clone(&slot) as _);
             run_chain(report, stages, ports, around).await?;
-            if around.cancel.is_cancelled() {
-                return Err(SessionError::Cancelled(LastWords::default()));
-            }
-            let handed_over = handed_over(report);
-            slot.commit(&handed_over).await.map(Some).map_err(commit_error)
+            commit(report, &slot, around).await.map(Some)
         }
         Direction::Restore(selection) => {
             let selected = select(&plan, selection, &repository).await?;
@@ -168,21 +175,36 @@ async fn chain_and_commit(
     }
 }
 
+/// The chain ends with the session's time and when the session is interrupted.
+fn chain(report: &SessionReport, stages: Vec<Stage>, ports: Ports, around: &Surroundings) -> Chain {
+    Chain {
+        stages,
+        ports,
+        cancel: around.cancel.child_token(),
+        deadline: Some(hooks::remaining(report)),
+    }
+}
+
+/// Commits what the chain handed over, unless the session was interrupted at its very end.
+async fn commit(
+    report: &SessionReport,
+    slot: &SnapshotSlot,
+    around: &Surroundings,
+) -> Result<Committed, SessionError> {
+    if around.cancel.is_cancelled() {
+        return Err(SessionError::Cancelled(LastWords::default()));
+    }
+    let handed_over = handed_over(report);
+    slot.commit(&handed_over).await.map_err(commit_error)
+}
+
 async fn run_chain(
     report: &mut SessionReport,
     stages: Vec<Stage>,
     ports: Ports,
     around: &Surroundings,
 ) -> Result<(), SessionError> {
-    let outcome = around
-        .host
-        .run_chain(Chain {
-            stages,
-            ports,
-            cancel: around.cancel.child_token(),
-            deadline: Some(hooks::remaining(report)),
-        })
-        .await;
+    let outcome = around.host.run_chain(chain(report, stages, ports, around)).await;
     report.stages = outcome.stages;
     report.artifacts = outcome.artifacts;
     let Some(failure) = outcome.failure else { return Ok(()) };
