@@ -69,6 +69,17 @@ async fn the_credential_is_the_hosts_and_cannot_be_shadowed_or_seen() {
     assert!(!format!("{outcome:?}").contains("hvs.of-the-host"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_of_the_connection_are_the_hosts() {
+    let server = start(|_| ok("x")).await;
+    let headers = [("headers", "te=trailers,trailer=x,x-vault-namespace=ns")];
+    let outcome = get("forwards", &headers, network(&server.url)).await;
+    assert_eq!(outcome.failure, None);
+    let headers = &server.seen()[0].headers;
+    assert_eq!(headers["x-vault-namespace"], "ns");
+    assert!(!headers.contains_key("te") && !headers.contains_key("trailer"), "{headers:?}");
+}
+
 /// A server that answers with the credential it was given, as a proxy in debug mode does.
 async fn echo(status: u16) -> Server {
     start(move |seen| {
@@ -100,6 +111,16 @@ async fn a_credential_that_a_server_echoes_is_told_nowhere() {
         let all = format!("{outcome:?} {lines:?} {}", serde_json::to_string(&outcome).unwrap());
         assert!(!all.contains("hvs.of-the-host"), "{all}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_is_named_by_a_credential_names_it_nowhere() {
+    let server = echo(200).await;
+    let outcome = get("names-by-the-answer", &[], with_token(network(&server.url))).await;
+    let failure = outcome.failure.as_ref().unwrap();
+    let name = failure.artifact.as_deref().unwrap_or_default();
+    assert!(name.contains("X-Vault-Token: [redacted]"), "{name}");
+    assert!(!format!("{outcome:?}").contains("hvs."), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

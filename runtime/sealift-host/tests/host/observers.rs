@@ -61,6 +61,18 @@ async fn a_failing_observer_fails_alone_and_a_source_is_no_observer() {
     assert!(ended.error.unwrap().to_string().contains("cannot be run as an observer"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_observer_that_never_ends_is_ended_with_the_session() {
+    let (ports, _) = recorded();
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let observer = stage("observer-goes-wrong", "spins", &[]);
+    let ended = host().run_observer(observer, &outcome(), &ports, cancel).await;
+    // Not by its limits, which would be its own failure.
+    assert_eq!(ended.status, Status::Cancelled);
+    assert!(ended.error.unwrap().to_string().contains("the session was cancelled"));
+}
+
 #[test]
 fn an_outcome_survives_being_recorded() {
     let json = serde_json::to_string(&outcome()).unwrap();

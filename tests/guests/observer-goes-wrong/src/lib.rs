@@ -1,4 +1,4 @@
-//! An observer that tells what it sees of the session, or panics.
+//! An observer that tells what it sees of the session, panics, or never ends.
 
 #![allow(
     unsafe_code,
@@ -18,8 +18,12 @@ use bindings::sealift::function::{outcomes, progress};
 
 impl Guest for Function {
     fn run() -> Result<(), Error> {
-        if parameters::text("mode")?.as_deref() == Some("panics") {
-            panic!("observer boom");
+        match parameters::text("mode")?.as_deref() {
+            Some("panics") => panic!("observer boom"),
+            Some("spins") => loop {
+                std::hint::spin_loop();
+            },
+            _ => {}
         }
         let tell = |line: String| progress::log(progress::Level::Info, &line);
         tell(format!("overall {:?} cause {:?}", outcomes::overall(), outcomes::cause()));

@@ -167,6 +167,11 @@ impl Guest for Function {
                 assert!(mode != "panics-with-the-answer", "{said}");
                 Err(Error::ExternalFailed(said))
             }
+            "names-by-the-answer" => {
+                let name = said(&response)?;
+                let _outgoing = send(&Header { name, size: None, attributes: Vec::new() })?;
+                Err(Error::ExternalFailed("it gave up".to_owned()))
+            }
             // A wrong length, as a server or a careless author would give it.
             "expects-one-more" => {
                 let outgoing = send(&header(None))?;
