@@ -26,7 +26,7 @@ use sealift_core::grants::Grants;
 use sealift_core::limits::Limits;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
-use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::artifact::ArtifactRecord;
@@ -250,13 +250,7 @@ fn state(
     let stdio = Stdio::new(Arc::clone(log));
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
-    // Nothing is inherited: no environment, no arguments, no folders, no sockets.
-    let wasi = WasiCtxBuilder::new()
-        .stdin(stdio.input())
-        .stdout(stdio.output())
-        .stderr(Stderr(Arc::clone(log)))
-        .max_random_size(RANDOM_BYTES)
-        .build();
+    let wasi = wasi(&stdio, log);
     State {
         _life: life.again(),
         table,
@@ -294,6 +288,16 @@ fn state(
         outcome,
         hint: None,
     }
+}
+
+/// Nothing is inherited: no environment, no arguments, no folders, no sockets.
+fn wasi(stdio: &Stdio, log: &Arc<Log>) -> WasiCtx {
+    WasiCtxBuilder::new()
+        .stdin(stdio.input())
+        .stdout(stdio.output())
+        .stderr(Stderr(Arc::clone(log)))
+        .max_random_size(RANDOM_BYTES)
+        .build()
 }
 
 fn store(host: &Host, limits: &Limits, state: State, cpu: &CpuTime) -> Store<State> {
@@ -416,4 +420,29 @@ fn fail(
         Status::Cancelled
     };
     (status, error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wasmtime_wasi::p2::bindings::random::random::Host as _;
+
+    use super::*;
+    use crate::ports::{Events, LogLevel};
+
+    struct Silent;
+
+    impl Events for Silent {
+        fn log(&self, _: &str, _: LogLevel, _: &str) {}
+        fn phase(&self, _: &str, _: &str) {}
+        fn progress(&self, _: &str, _: Option<u64>, _: u64) {}
+    }
+
+    #[test]
+    fn random_bytes_are_bounded() {
+        let log = Log::new("s", Arc::new(Silent), 0, Arc::default());
+        let mut wasi = wasi(&Stdio::new(Arc::clone(&log)), &log);
+        wasi.random().get_random_bytes(RANDOM_BYTES).unwrap();
+        wasi.random().get_random_bytes(RANDOM_BYTES + 1).unwrap_err();
+    }
 }

@@ -252,4 +252,15 @@ mod tests {
             assert!(found == field && message.contains(words), "{error}");
         }
     }
+
+    #[test]
+    fn a_parameter_without_a_value_is_none_and_one_that_is_not_there_an_error() {
+        let schema = json!({"properties": {"given": {}, "left-out": {}}});
+        let given = BTreeMap::from([("given".to_owned(), "text".to_owned())]);
+        let parameters = Parameters::resolve(&schema, &given).unwrap();
+        assert_eq!(parameters.value("given").unwrap(), Some(&Value::from("text")));
+        assert_eq!(parameters.value("left-out").unwrap(), None);
+        let error = parameters.value("leftout").unwrap_err();
+        assert!(error.to_string().contains("leftout is not in the descriptor"), "{error}");
+    }
 }
