@@ -39,9 +39,7 @@ impl Repository {
             for file in engine.stream_files::<IndexFile>()? {
                 let (_, index) = file?;
                 for pack in &index.packs {
-                    // Of several entries the one with the most blobs describes the pack.
-                    let size = in_use.entry(*pack.id).or_default();
-                    *size = pack.pack_size().max(*size);
+                    add(&mut in_use, *pack.id, pack.pack_size());
                 }
                 known.extend(index.packs_to_delete.iter().map(|pack| *pack.id));
             }
@@ -93,5 +91,25 @@ impl Repository {
             resumed.repaired = true;
         }
         Ok(resumed)
+    }
+}
+
+/// Adds an entry of the index. Of several of one pack the one with the most blobs describes it.
+fn add(in_use: &mut BTreeMap<Id, u32>, pack: Id, size: u32) {
+    let known = in_use.entry(pack).or_default();
+    *known = size.max(*known);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_entry_of_a_pack_describes_it_in_whatever_order_they_come() {
+        for sizes in [[10, 30, 20], [30, 20, 10], [10, 20, 30]] {
+            let mut in_use = BTreeMap::new();
+            sizes.map(|size| add(&mut in_use, Id::default(), size));
+            assert_eq!(in_use, BTreeMap::from([(Id::default(), 30)]), "{sizes:?}");
+        }
     }
 }
