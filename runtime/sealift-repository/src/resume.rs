@@ -108,7 +108,9 @@ mod tests {
     fn the_fullest_entry_of_a_pack_describes_it_in_whatever_order_they_come() {
         for sizes in [[10, 30, 20], [30, 20, 10], [10, 20, 30]] {
             let mut in_use = BTreeMap::new();
-            sizes.map(|size| add(&mut in_use, Id::default(), size));
+            for size in sizes {
+                add(&mut in_use, Id::default(), size);
+            }
             assert_eq!(in_use, BTreeMap::from([(Id::default(), 30)]), "{sizes:?}");
         }
     }
