@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use sealift_core::pins::Outdated;
+use sealift_core::plan::SecretRef;
 use sealift_host::{ChainFailure, StageOutcome};
 use sealift_repository::ErrorClass;
 
@@ -30,12 +31,18 @@ pub enum SessionError {
         source: LocksError,
     },
     /// The repository cannot be used.
-    #[error("failed to open Repository {namespace}/{name}")]
+    #[error(
+        "failed to open Repository {namespace}/{name} with Secret {}/{}",
+        secret.namespace,
+        secret.name
+    )]
     Repository {
         /// Namespace.
         namespace: String,
         /// Name.
         name: String,
+        /// The Secret of its storage, which holds the password, too.
+        secret: SecretRef,
         /// The cause.
         #[source]
         source: Box<sealift_repository::Error>,

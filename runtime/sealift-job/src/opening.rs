@@ -155,6 +155,7 @@ impl Opening {
         SessionError::Repository {
             namespace: self.plan.repository.reference.namespace.clone(),
             name: self.plan.repository.reference.name.clone(),
+            secret: self.plan.repository.secret.clone(),
             source: Box::new(source),
         }
     }

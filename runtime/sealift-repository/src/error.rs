@@ -99,7 +99,7 @@ pub enum Error {
         location: String,
     },
     /// The password opens no key.
-    #[error("wrong password for the repository at {location}{hint}")]
+    #[error("RESTIC_PASSWORD is the wrong password for the repository at {location}{hint}")]
     WrongPassword {
         /// Where.
         location: String,
