@@ -44,6 +44,58 @@ pub enum Ending {
     Dead(Death, Option<Box<JobOutcome>>),
 }
 
+/// What an ending means for a session whose Job has reported nothing to it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// The Job is not over; at the time given it is ended for the death beside it.
+    Open(Option<(Timestamp, Death)>),
+    /// Its record says that the data is safe.
+    Done(Box<JobOutcome>),
+    /// The session has failed.
+    Lost(Death),
+}
+
+impl Ending {
+    /// Whether nothing more will come of the Job.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !matches!(self, Self::Starting { .. } | Self::Running)
+    }
+
+    /// The record the Job left.
+    #[must_use]
+    pub fn record(&self) -> Option<&JobOutcome> {
+        match self {
+            Self::Complete(record) | Self::Dead(_, record) => record.as_deref(),
+            Self::Missing | Self::Starting { .. } | Self::Running => None,
+        }
+    }
+
+    /// What it means; `job` is the Job's name in messages.
+    #[must_use]
+    pub fn verdict(self, job: &str) -> Verdict {
+        match self {
+            Self::Missing => Verdict::Lost(Death::new(
+                "JobDeleted",
+                format!("Job {job} was deleted before it had reported an end"),
+            )),
+            Self::Complete(Some(record)) | Self::Dead(_, Some(record)) if record.data_is_safe() => {
+                Verdict::Done(record)
+            }
+            Self::Complete(Some(record)) if !record.message.is_empty() => {
+                Verdict::Lost(Death { reason: record.reason, message: record.message })
+            }
+            Self::Complete(_) => Verdict::Lost(Death::new(
+                "NoReport",
+                "the Job ended without a report of what it did",
+            )),
+            Self::Dead(death, _) => Verdict::Lost(death),
+            Self::Running => Verdict::Open(None),
+            Self::Starting { give_up } => Verdict::Open(give_up),
+        }
+    }
+}
+
 /// Why a Job did not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {

@@ -17,7 +17,7 @@ use crate::condition::Statement;
 use crate::controller::backup_session::{ending_of, until};
 use crate::controller::launch;
 use crate::controller::push::{self, Unpushed};
-use crate::ending::{Death, Ending};
+use crate::ending::{Death, Verdict};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -30,39 +30,25 @@ const REPORTER: &str = "Status Updater";
 pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
     let job = Key::new(session.namespace(), names::restore_job(session.name()));
     let ending = ending_of(cluster, &job).await?;
-    let over = matches!(ending, Ending::Missing | Ending::Complete(_) | Ending::Dead(..));
     let mut session = Arc::clone(session);
-    if over && !status::is_reported(&session) {
+    if ending.is_over() && !status::is_reported(&session) {
         let live = read::find::<RestoreSession>(&cluster.client, &job.namespace, session.name());
         match live.await? {
             Some(live) => session = Arc::new(live),
             None => return Ok(Next::Wait),
         }
     }
-    let record = match &ending {
-        Ending::Complete(record) | Ending::Dead(_, record) => record.clone(),
-        Ending::Missing | Ending::Starting { .. } | Ending::Running => None,
-    };
-    let conclusion = match ending {
-        _ if status::is_reported(&session) => Conclusion::Reported,
-        Ending::Missing => Conclusion::Lost(Death::new(
-            "JobDeleted",
-            format!("Job {job} was deleted before it had reported an end"),
-        )),
-        Ending::Complete(Some(record)) | Ending::Dead(_, Some(record)) if record.data_is_safe() => {
-            Conclusion::Done
+    let record = ending.record().cloned();
+    let conclusion = if status::is_reported(&session) {
+        Conclusion::Reported
+    } else {
+        match ending.verdict(&job.to_string()) {
+            Verdict::Open(give_up) => return on_time(cluster, &session, &job, give_up).await,
+            Verdict::Done(_) => Conclusion::Done,
+            Verdict::Lost(death) => Conclusion::Lost(death),
         }
-        Ending::Complete(record) => Conclusion::Lost(match record {
-            Some(record) if !record.message.is_empty() => {
-                Death { reason: record.reason, message: record.message }
-            }
-            _ => Death::new("NoReport", "the Job ended without a report of what it did"),
-        }),
-        Ending::Dead(death, _) => Conclusion::Lost(death),
-        Ending::Running => return on_time(cluster, &session, &job, None).await,
-        Ending::Starting { give_up } => return on_time(cluster, &session, &job, give_up).await,
     };
-    conclude(cluster, &session, conclusion, record.as_deref()).await
+    conclude(cluster, &session, conclusion, record.as_ref()).await
 }
 
 async fn on_time(
