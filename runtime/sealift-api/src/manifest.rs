@@ -67,12 +67,3 @@ impl<Spec, Status> Manifest<Spec, Status> {
 pub fn group_of(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
-
-/// How messages name an object: `Kind namespace/name`, or `Kind name` without namespace.
-#[must_use]
-pub fn display_reference(object: &ObjectRef) -> String {
-    match object.namespace.is_empty() {
-        true => format!("{} {}", object.kind, object.name),
-        false => format!("{} {}/{}", object.kind, object.namespace, object.name),
-    }
-}

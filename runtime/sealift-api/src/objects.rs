@@ -152,7 +152,7 @@ impl Objects {
         let key = document.object.reference();
         if let Some((first, _)) = self.objects.get(&key) {
             return Err(ReadError::Duplicate {
-                object: crate::manifest::display_reference(&key),
+                object: key.to_string(),
                 first: first.clone(),
                 second: document.place,
             });

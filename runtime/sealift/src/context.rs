@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sealift_api::manifest::display_reference;
 use sealift_api::objects::{Object, Objects};
 use sealift_api::planner::{
     self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
@@ -150,7 +149,7 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
         if !problem.help().is_empty() {
             failure.help.push(format!(
                 "{}: {}",
-                display_reference(&problem.object),
+                problem.object,
                 problem.help()
             ));
         }

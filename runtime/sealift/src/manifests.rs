@@ -7,7 +7,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sealift_api::manifest::display_reference;
 use sealift_api::objects::{Object, Objects, SourceFile};
 use sealift_core::plan::{ObjectRef, SecretRef};
 use sealift_job::files::FileObjects;
@@ -89,7 +88,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 /// The BackupConfiguration or RestoreSession to run.
 pub(crate) fn invoker(objects: &Objects, wanted: Option<&str>) -> Result<ObjectRef, Failure> {
     let all = objects.invokers();
-    let listed = || all.iter().map(display_reference).collect::<Vec<_>>().join(", ");
+    let listed = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut fitting: Vec<_> =
         all.iter().filter(|object| wanted.is_none_or(|wanted| names(wanted, object))).collect();
     match (fitting.pop(), fitting.is_empty()) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sealift_core::plan::ObjectRef;
 
-use crate::manifest::{STASH_GROUP, display_reference};
+use crate::manifest::STASH_GROUP;
 
 /// All that stands between the objects and a plan; at least one problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", display_reference(&self.object), self.field, self.message)
+        write!(f, "{}: {}: {}", self.object, self.field, self.message)
     }
 }
 

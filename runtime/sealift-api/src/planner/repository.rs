@@ -7,7 +7,7 @@ use super::invoker::Invoker;
 use super::problem::{Problems, Reason};
 use super::secret_check::{self, Secrets};
 use super::{Environment, PlanInput, usage_policy};
-use crate::manifest::{STASH_GROUP, display_reference};
+use crate::manifest::STASH_GROUP;
 use crate::repository::{Backend, Repository};
 use crate::volume_source::LocalBackend;
 
@@ -40,7 +40,7 @@ pub(super) fn plan(
             Reason::NotFound,
             &invoker.reference,
             "spec.repository.name",
-            format!("{} does not exist", display_reference(&reference)),
+            format!("{reference} does not exist"),
             "create it, or correct name and namespace",
         );
         return None;

@@ -8,7 +8,7 @@ use super::PlanInput;
 use super::invoker::Invoker;
 use super::problem::{Problems, Reason};
 use crate::app_binding::AppBinding;
-use crate::manifest::{APP_CATALOG_GROUP, display_reference, group_of};
+use crate::manifest::{APP_CATALOG_GROUP, group_of};
 use crate::reference::{Param, TaskRef};
 use crate::typed::{self, TypedError};
 use crate::vault_server_configuration::{self, StashParameters, VaultServerConfiguration};
@@ -169,7 +169,7 @@ pub(super) fn task(
             Reason::Invalid,
             &invoker.reference,
             "spec.task.name",
-            format!("no Task is named, neither here nor in {}", display_reference(&target.reference)),
+            format!("no Task is named, neither here nor in {}", target.reference),
             format!(
                 "name the Task here or in spec.parameters.stash.addon.{addon_field}.name of the AppBinding; built in are vault-backup-1.10.3 and vault-restore-1.10.3"
             ),

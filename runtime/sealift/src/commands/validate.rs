@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use sealift_api::manifest::display_reference;
 use sealift_job::components::LocalComponents;
 use serde::Serialize;
 
@@ -36,12 +35,12 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
         failure.help.extend(more.help);
     }
     let mut validated = Validated {
-        objects: objects.iter().map(|(_, object)| display_reference(&object.reference())).collect(),
+        objects: objects.iter().map(|(_, object)| object.reference().to_string()).collect(),
         planned: Vec::new(),
     };
     for invoker in &invokers {
         match context::plan_of(&objects, invoker, args, Timestamp::now(), &components) {
-            Ok(_) => validated.planned.push(display_reference(invoker)),
+            Ok(_) => validated.planned.push(invoker.to_string()),
             Err(more) => {
                 failure.lines.extend(more.lines);
                 failure.help.extend(more.help);
