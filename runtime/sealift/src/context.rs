@@ -147,11 +147,7 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
         let place = objects.place(&problem.object).map(|place| format!("{place}: "));
         failure.lines.push(format!("{}{problem}", place.unwrap_or_default()));
         if !problem.help().is_empty() {
-            failure.help.push(format!(
-                "{}: {}",
-                problem.object,
-                problem.help()
-            ));
+            failure.help.push(format!("{}: {}", problem.object, problem.help()));
         }
     }
     failure.help.dedup();
