@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::documents::read_file;
 use crate::function::Function;
-use crate::objects::Object;
+use crate::object::Object;
 use crate::task::Task;
 
 /// The files as they are shown by `sealift catalog`, by name.

@@ -1,6 +1,6 @@
 //! One document to an object: its kind, its name, its fields.
 //!
-//! `documents` reads the files and holds the errors; this is its inner part.
+//! `documents` reads the files; this is its inner part.
 
 use sealift_core::names;
 use serde::Serialize;
@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::app_binding::AppBinding;
-use crate::documents::{Place, ReadError, Warning};
+use crate::finding::{Place, ReadError, Warning};
 use crate::manifest::{APP_CATALOG_V1ALPHA1, STASH_V1ALPHA1, STASH_V1BETA1, group_of};
-use crate::objects::{Namespace, Object};
+use crate::object::{Namespace, Object};
 use crate::typed::{self, TypedError};
 use crate::vault_server_configuration::{self, VaultServerConfiguration};
 

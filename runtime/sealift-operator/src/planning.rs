@@ -1,8 +1,10 @@
 //! A plan from what the watches saw. The planner itself is `sealift-api`'s.
 
 use sealift_api::backup_configuration::BackupConfiguration;
-use sealift_api::documents::{Document, Place};
-use sealift_api::objects::{Namespace, Object, Objects};
+use sealift_api::documents::Document;
+use sealift_api::finding::Place;
+use sealift_api::object::{Namespace, Object};
+use sealift_api::objects::Objects;
 use sealift_api::planner::{self, PlanError, PlanInput, Problem, Reason};
 use sealift_api::reference::{RepositoryRef, TargetRef};
 use sealift_api::restore_session::RestoreSession;

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sealift_api::objects::{Object, Objects};
+use sealift_api::object::Object;
+use sealift_api::objects::Objects;
 use sealift_api::planner::{
     self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
 };

@@ -7,7 +7,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sealift_api::objects::{Object, Objects, SourceFile};
+use sealift_api::finding::Warning;
+use sealift_api::object::Object;
+use sealift_api::objects::{Objects, SourceFile};
 use sealift_core::plan::{ObjectRef, SecretRef};
 use sealift_job::files::FileObjects;
 use sealift_job::secrets::SecretData;
@@ -34,7 +36,7 @@ pub(crate) fn read(filenames: &[PathBuf]) -> Result<Objects, Failure> {
     })?;
     let unknown: Vec<String> = warnings
         .iter()
-        .filter(|warning| matches!(warning, sealift_api::documents::Warning::UnknownField { .. }))
+        .filter(|warning| matches!(warning, Warning::UnknownField { .. }))
         .map(ToString::to_string)
         .collect();
     if !unknown.is_empty() {

@@ -1,6 +1,7 @@
 //! A Repository from manifests, for the commands that work on one without a session.
 
-use sealift_api::objects::{Object, Objects};
+use sealift_api::object::Object;
+use sealift_api::objects::Objects;
 use sealift_api::planner::{self, Environment};
 use sealift_core::plan::{RepositoryPlan, Retention};
 use sealift_job::storage;

@@ -9,7 +9,8 @@ use super::problem::{PlanError, Problems, Reason, cluster_ref};
 use super::secret_check::Secrets;
 use super::{Components, Environment, permission, repository, step};
 use crate::function::Function;
-use crate::objects::{Object, Objects};
+use crate::object::Object;
+use crate::objects::Objects;
 use crate::task::Task;
 
 /// Checks every Repository, Task and Function of the user. Secrets are not asked for, since

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sealift_api::documents::ReadError;
+use sealift_api::finding::ReadError;
 use sealift_api::objects::{Objects, SourceFile};
 use sealift_api::planner::{ComponentInfo, PlanError, PlanInput, PlanOptions, plan};
 use sealift_core::plan::{ObjectRef, Plan};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
-use sealift_api::objects::{Object, Objects, SourceFile};
+use sealift_api::object::Object;
+use sealift_api::objects::{Objects, SourceFile};
 use sealift_api::planner::{ComponentInfo, PlanInput, plan};
 use sealift_api::repository::Repository;
 use sealift_api::restore_session::RestoreSession;
