@@ -5,8 +5,10 @@
 
 pub mod backup_configuration;
 pub mod backup_session;
+pub mod job;
 pub mod launch;
 pub mod push;
+pub mod references;
 pub mod repository;
 pub mod restore_session;
 pub mod trigger;

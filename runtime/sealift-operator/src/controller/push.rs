@@ -4,6 +4,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sealift_api::runtime_settings::RuntimeSettings;
+use sealift_core::causes::chain_of_causes;
 use sealift_core::outcome::JobOutcome;
 use sealift_core::plan::Plan;
 use sealift_kube::apply::create;
@@ -28,8 +29,16 @@ pub(crate) struct Unpushed<'a> {
     pub(crate) record: Option<&'a JobOutcome>,
 }
 
+/// Pushes again what is missing. Nothing of the session depends on it: an error is only logged.
+pub(crate) async fn missing(cluster: &Cluster, unpushed: &Unpushed<'_>) {
+    if let Err(error) = again(cluster, unpushed).await {
+        let error = chain_of_causes(&error);
+        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
+    }
+}
+
 /// Makes the Job. A session whose plan or Repository is gone has nothing to push.
-pub(crate) async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
+async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
     if cluster.options.pushgateway.is_none() {
         return Ok(());
     }

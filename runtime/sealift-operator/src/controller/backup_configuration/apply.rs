@@ -37,7 +37,7 @@ pub(super) async fn finalizer(
 
 /// Makes the CronJob, or removes it if there is no schedule.
 pub(super) async fn apply(cluster: &Cluster, found: &Dereferenced) -> Result<Statement> {
-    let configuration = &found.configuration;
+    let configuration = &found.object;
     let schedule = configuration.spec.schedule.as_deref().map(str::trim);
     let wanted =
         schedule.filter(|schedule| !schedule.is_empty()).map(|_| trigger_name(cluster, found));
@@ -65,7 +65,7 @@ pub(super) async fn apply(cluster: &Cluster, found: &Dereferenced) -> Result<Sta
 
 /// The plain name, unless another BackupConfiguration's CronJob has it.
 fn trigger_name(cluster: &Cluster, found: &Dereferenced) -> String {
-    let configuration = &found.configuration;
+    let configuration = &found.object;
     let (namespace, name) = (configuration.namespace(), configuration.name());
     let target = found.target.as_ref().map_or("", |target| &target.namespace);
     let plain = names::trigger(namespace, name, target);

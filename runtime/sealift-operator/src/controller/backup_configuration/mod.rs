@@ -18,7 +18,6 @@ use crate::error::Result;
 use crate::labels;
 
 pub(crate) use cleanup::repository_access;
-pub(crate) use dereference::{BackendSecret, backend_secret};
 pub(crate) use validate::{Judgement, Words};
 
 /// The name in Events.

@@ -4,9 +4,10 @@ use sealift_api::planner::{PlanError, Problem};
 use sealift_core::plan::{ObjectRef, Plan};
 use sealift_kube::watch::Key;
 
-use super::dereference::{Dereferenced, Presence};
+use super::dereference::Dereferenced;
 use crate::build;
 use crate::condition::{Statement, Type};
+use crate::controller::references::Presence;
 use crate::{planning, rules};
 
 /// What was found.
@@ -25,7 +26,7 @@ pub(crate) fn validate(found: &Dereferenced) -> Validated {
         if let Some(secret) = &found.secret {
             judgement.secret(&secret.key, &secret.presence);
         }
-        let runtime = found.configuration.spec.runtime_settings.as_ref();
+        let runtime = found.object.spec.runtime_settings.as_ref();
         judgement.plan(&found.plan, build::own_service_account(runtime));
     }
     if let Some(target) = &found.target {

@@ -2,10 +2,7 @@
 //! began.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::Job;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::causes::chain_of_causes;
@@ -21,9 +18,9 @@ use super::status::{self, Conclusion, End};
 use super::{COMPONENT, history, leave};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
-use crate::controller::launch;
+use crate::controller::job::{self, Left};
 use crate::controller::push::{self, Unpushed};
-use crate::ending::{Death, Ending, Verdict, judge};
+use crate::ending::Verdict;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -34,12 +31,12 @@ const REPORTER: &str = "Status Updater";
 
 /// Watches the Job of a session that runs.
 pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
-    let job = Key::new(session.namespace(), names::backup_job(session.name()));
-    let ending = ending_of(cluster, &job).await?;
+    let name = Key::new(session.namespace(), names::backup_job(session.name()));
+    let ending = job::ending_of(cluster, &name).await?;
     let mut session = Arc::clone(session);
     if ending.is_over() && !status::is_reported(&session) {
         // The Job's last write may not have come through the watch yet.
-        let live = read::find::<BackupSession>(&cluster.client, &job.namespace, session.name());
+        let live = read::find::<BackupSession>(&cluster.client, &name.namespace, session.name());
         match live.await? {
             Some(live) => session = Arc::new(live),
             None => return Ok(Next::Wait),
@@ -49,90 +46,19 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&job.to_string()) {
-            Verdict::Open(give_up) => return on_time(cluster, &session, &job, give_up).await,
+        match ending.verdict(&name.to_string()) {
+            Verdict::Open(give_up) => {
+                match job::time_left(cluster, &name, status::deadline(&session), give_up).await? {
+                    Left::Some(next) => return Ok(next),
+                    Left::Nothing => Conclusion::Deadline,
+                    Left::NoPatience(death) => Conclusion::Lost(death),
+                }
+            }
             Verdict::Done(record) => Conclusion::Recorded(record),
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };
     conclude(cluster, &session, conclusion, record.as_ref()).await
-}
-
-/// What became of the Job: by the watch, and if that shows none, by asking.
-pub(crate) async fn ending_of(cluster: &Cluster, job: &Key) -> Result<Ending> {
-    let stores = &cluster.stores;
-    let limit = cluster.options.pending_limit;
-    let pods = stores.pods.select_in(&job.namespace, |pod| {
-        let labels = pod.metadata.labels.iter().flatten();
-        labels.into_iter().any(|(key, value)| {
-            (key == "batch.kubernetes.io/job-name" || key == "job-name") && *value == job.name
-        })
-    });
-    match stores.jobs.find(job) {
-        Some(found) => Ok(judge(Some(&found), &pods, limit)),
-        None => {
-            let found = read::find::<Job>(&cluster.client, &job.namespace, &job.name).await?;
-            Ok(judge(found.as_ref(), &pods, limit))
-        }
-    }
-}
-
-/// The Job is not over: is there time left?
-async fn on_time(
-    cluster: &Cluster,
-    session: &Arc<BackupSession>,
-    job: &Key,
-    give_up: Option<(Timestamp, Death)>,
-) -> Result<Next> {
-    let now = cluster.now();
-    let deadline = session
-        .status
-        .as_ref()
-        .and_then(|status| status.session_deadline.as_ref())
-        .map(|deadline| deadline.0);
-    if deadline.is_some_and(|deadline| now >= deadline) {
-        launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Deadline, None).await;
-    }
-    if let Some((at, death)) = &give_up
-        && now >= *at
-    {
-        launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Lost(death.clone()), None).await;
-    }
-    let next = [deadline, give_up.map(|(at, _)| at)].into_iter().flatten().min();
-    Ok(next.map_or(Next::Wait, |at| Next::After(until(now, at))))
-}
-
-/// The time left, and a little more, so that it is over then.
-pub(crate) fn until(now: Timestamp, at: Timestamp) -> Duration {
-    let left = at.duration_since(now);
-    Duration::try_from(left).unwrap_or_default() + Duration::from_millis(200)
-}
-
-/// Metrics that are missing are pushed again. Nothing of the session depends on it.
-async fn push(
-    cluster: &Cluster,
-    session: &BackupSession,
-    invoker: &BackupConfiguration,
-    record: Option<&JobOutcome>,
-) {
-    if status::is_pushed(session) {
-        return;
-    }
-    let unpushed = Unpushed {
-        session: Key::of(session),
-        session_owner: &labels::owner(session),
-        purpose: Purpose::Backup,
-        invoker: &invoker.metadata,
-        invoker_owner: &labels::owner(invoker),
-        runtime: invoker.spec.runtime_settings.as_ref(),
-        record,
-    };
-    if let Err(error) = push::again(cluster, &unpushed).await {
-        let error = chain_of_causes(&error);
-        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
-    }
 }
 
 async fn conclude(
@@ -159,8 +85,19 @@ async fn conclude(
         now: cluster.now(),
     };
     let written = end_with(cluster, session, invoker.as_deref(), end).await?;
-    if let Some(invoker) = &invoker {
-        push(cluster, &written, invoker, record).await;
+    if let Some(invoker) = &invoker
+        && !status::is_pushed(&written)
+    {
+        let unpushed = Unpushed {
+            session: Key::of(&written),
+            session_owner: &labels::owner(&written),
+            purpose: Purpose::Backup,
+            invoker: &invoker.metadata,
+            invoker_owner: &labels::owner(&**invoker),
+            runtime: invoker.spec.runtime_settings.as_ref(),
+            record,
+        };
+        push::missing(cluster, &unpushed).await;
     }
     if let Some(error) = conclusion.error(&hostname, time_out.as_deref().unwrap_or("20h"))
         && !matches!(conclusion, Conclusion::Reported)

@@ -23,8 +23,6 @@ use crate::engine::Next;
 use crate::error::Result;
 use crate::labels;
 
-pub(crate) use finish::{ending_of, until};
-
 /// The name in Events.
 pub(crate) const COMPONENT: &str = "BackupSession Controller";
 

@@ -58,6 +58,11 @@ pub(super) fn is_reported(session: &BackupSession) -> bool {
         && status.targets.iter().all(|target| target_phase(target).is_final())
 }
 
+/// When its time is up.
+pub(super) fn deadline(session: &BackupSession) -> Option<Timestamp> {
+    session.status.as_ref()?.session_deadline.as_ref().map(|deadline| deadline.0)
+}
+
 /// Whether the metrics have reached the Pushgateway.
 pub(super) fn is_pushed(session: &BackupSession) -> bool {
     let status = session.status.as_ref();

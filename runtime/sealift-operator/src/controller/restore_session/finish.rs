@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use sealift_api::restore_session::RestoreSession;
-use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
 use sealift_core::outcome::JobOutcome;
 use sealift_kube::event::Event;
@@ -14,10 +12,9 @@ use sealift_kube::watch::Key;
 use super::status::{self, Conclusion, End};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
-use crate::controller::backup_session::{ending_of, until};
-use crate::controller::launch;
+use crate::controller::job::{self, Left};
 use crate::controller::push::{self, Unpushed};
-use crate::ending::{Death, Verdict};
+use crate::ending::Verdict;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -28,11 +25,11 @@ const REPORTER: &str = "Status Updater";
 
 /// Watches the Job of a restore that runs.
 pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
-    let job = Key::new(session.namespace(), names::restore_job(session.name()));
-    let ending = ending_of(cluster, &job).await?;
+    let name = Key::new(session.namespace(), names::restore_job(session.name()));
+    let ending = job::ending_of(cluster, &name).await?;
     let mut session = Arc::clone(session);
     if ending.is_over() && !status::is_reported(&session) {
-        let live = read::find::<RestoreSession>(&cluster.client, &job.namespace, session.name());
+        let live = read::find::<RestoreSession>(&cluster.client, &name.namespace, session.name());
         match live.await? {
             Some(live) => session = Arc::new(live),
             None => return Ok(Next::Wait),
@@ -42,58 +39,19 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&job.to_string()) {
-            Verdict::Open(give_up) => return on_time(cluster, &session, &job, give_up).await,
+        match ending.verdict(&name.to_string()) {
+            Verdict::Open(give_up) => {
+                match job::time_left(cluster, &name, status::deadline(&session), give_up).await? {
+                    Left::Some(next) => return Ok(next),
+                    Left::Nothing => Conclusion::Deadline,
+                    Left::NoPatience(death) => Conclusion::Lost(death),
+                }
+            }
             Verdict::Done(_) => Conclusion::Done,
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };
     conclude(cluster, &session, conclusion, record.as_ref()).await
-}
-
-async fn on_time(
-    cluster: &Cluster,
-    session: &Arc<RestoreSession>,
-    job: &Key,
-    give_up: Option<(Timestamp, Death)>,
-) -> Result<Next> {
-    let now = cluster.now();
-    let status = session.status.as_ref();
-    let deadline =
-        status.and_then(|status| status.session_deadline.as_ref()).map(|deadline| deadline.0);
-    if deadline.is_some_and(|deadline| now >= deadline) {
-        launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Deadline, None).await;
-    }
-    if let Some((at, death)) = &give_up
-        && now >= *at
-    {
-        launch::end(cluster, job).await?;
-        return conclude(cluster, session, Conclusion::Lost(death.clone()), None).await;
-    }
-    let next = [deadline, give_up.map(|(at, _)| at)].into_iter().flatten().min();
-    Ok(next.map_or(Next::Wait, |at| Next::After(until(now, at))))
-}
-
-/// Metrics that are missing are pushed again. Nothing of the session depends on it.
-async fn push(cluster: &Cluster, session: &RestoreSession, record: Option<&JobOutcome>) {
-    if status::is_pushed(session) {
-        return;
-    }
-    let owner = labels::owner(session);
-    let unpushed = Unpushed {
-        session: Key::of(session),
-        session_owner: &owner,
-        purpose: Purpose::Restore,
-        invoker: &session.metadata,
-        invoker_owner: &owner,
-        runtime: session.spec.runtime_settings.as_ref(),
-        record,
-    };
-    if let Err(error) = push::again(cluster, &unpushed).await {
-        let error = chain_of_causes(&error);
-        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
-    }
 }
 
 async fn conclude(
@@ -108,7 +66,19 @@ async fn conclude(
     let end =
         End { conclusion: &conclusion, hostname, time_out, statements: &[], now: cluster.now() };
     let written = status::end(cluster, session, &end).await?;
-    push(cluster, &written, record).await;
+    if !status::is_pushed(&written) {
+        let owner = labels::owner(&written);
+        let unpushed = Unpushed {
+            session: Key::of(&written),
+            session_owner: &owner,
+            purpose: Purpose::Restore,
+            invoker: &written.metadata,
+            invoker_owner: &owner,
+            runtime: written.spec.runtime_settings.as_ref(),
+            record,
+        };
+        push::missing(cluster, &unpushed).await;
+    }
     if let Some(error) = conclusion.error(time_out) {
         let message = format!("restore failed for host \"{hostname}\". Reason: {error}");
         cluster.tell(REPORTER, &written, Event::warning("Host Restore Failed", message)).await;

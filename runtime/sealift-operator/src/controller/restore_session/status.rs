@@ -66,6 +66,11 @@ pub(super) fn is_reported(session: &RestoreSession) -> bool {
     target_facts(status, &hosts(status)).phase().is_final()
 }
 
+/// When its time is up.
+pub(super) fn deadline(session: &RestoreSession) -> Option<Timestamp> {
+    session.status.as_ref()?.session_deadline.as_ref().map(|deadline| deadline.0)
+}
+
 /// Whether the metrics have reached the Pushgateway.
 pub(super) fn is_pushed(session: &RestoreSession) -> bool {
     let status = session.status.as_ref();

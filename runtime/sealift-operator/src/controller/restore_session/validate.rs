@@ -21,7 +21,7 @@ pub(super) fn validate(found: &Dereferenced) -> Validated {
         if let Some(secret) = &found.secret {
             judgement.secret(&secret.key, &secret.presence);
         }
-        let runtime = found.session.spec.runtime_settings.as_ref();
+        let runtime = found.object.spec.runtime_settings.as_ref();
         judgement.plan(&found.plan, build::own_service_account(runtime));
     }
     if let Some(target) = &found.target {
