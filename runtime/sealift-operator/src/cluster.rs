@@ -24,7 +24,7 @@ use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
 
-use crate::admission::Admission;
+use crate::admission::{self, Admission, Kind};
 use crate::applied::Applied;
 use crate::engine::Queue;
 use crate::options::Options;
@@ -155,6 +155,16 @@ impl Cluster {
     pub fn is_ending(&self, namespace: &str) -> bool {
         let found = self.stores.namespaces.get("", namespace);
         found.is_some_and(|found| found.metadata.deletion_timestamp.is_some())
+    }
+
+    /// Everything a session held is free; whoever waited for it is looked at.
+    pub(crate) fn leave(&self, session: &admission::Session) {
+        for next in self.admission.leave(session) {
+            match next.kind {
+                Kind::Backup => self.queues.sessions.now(next.key),
+                Kind::Restore => self.queues.restores.now(next.key),
+            }
+        }
     }
 
     /// Writes an Event. Nothing depends on it: a failure is only logged.

@@ -240,7 +240,12 @@ async fn read_all(cluster: &Cluster) {
     );
     for session in stores.sessions.all() {
         if backup_session::is_running(&session) {
-            cluster.admission.runs(&Key::of(&*session));
+            backup_session::runs(cluster, &session);
+        }
+    }
+    for restore in stores.restores.all() {
+        if restore_session::is_running(&restore) {
+            restore_session::runs(cluster, &restore);
         }
     }
     tracing::info!(

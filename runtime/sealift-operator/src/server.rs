@@ -117,13 +117,13 @@ impl Told {
         let (running, waiting) = cluster.admission.counts();
         add(
             "sealift_sessions_running",
-            "BackupSessions that hold a place.",
+            "BackupSessions and RestoreSessions that hold a place.",
             String::new(),
             number(running),
         );
         add(
             "sealift_sessions_waiting",
-            "BackupSessions that wait for a place.",
+            "BackupSessions and RestoreSessions that wait for a place.",
             String::new(),
             number(waiting),
         );

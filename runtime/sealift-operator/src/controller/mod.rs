@@ -8,6 +8,7 @@ pub mod backup_session;
 pub mod job;
 pub mod launch;
 pub mod push;
+pub(crate) mod queued;
 pub mod references;
 pub mod repository;
 pub mod restore_session;

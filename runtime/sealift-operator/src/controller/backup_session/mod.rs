@@ -18,6 +18,7 @@ use sealift_api::backup_session::BackupSession;
 use sealift_core::session::Phase;
 use sealift_kube::watch::Key;
 
+use crate::admission::Session;
 use crate::cluster::{Cluster, Stores};
 use crate::engine::Next;
 use crate::error::Result;
@@ -46,7 +47,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         return retry::retry(&cluster, &session).await;
     }
     if phase == Phase::Running {
-        cluster.admission.runs(&key);
+        runs(&cluster, &session);
         return finish::watch(&cluster, &session).await;
     }
     start::begin(&cluster, &session).await
@@ -54,9 +55,14 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
 
 /// Everything a session held is free; whoever waited for it is looked at.
 pub(crate) fn leave(cluster: &Cluster, key: &Key) {
-    for next in cluster.admission.leave(key) {
-        cluster.queues.sessions.now(next);
-    }
+    cluster.leave(&Session::backup(key.clone()));
+}
+
+/// It is counted, and its target is its own.
+pub(crate) fn runs(cluster: &Cluster, session: &BackupSession) {
+    let invoker = dereference::configuration_of(cluster, session);
+    let target = invoker.as_deref().and_then(dereference::target_of);
+    cluster.admission.runs(&Session::backup(Key::of(session)), target);
 }
 
 /// Sessions that have not begun and wait for what becomes of this invoker.

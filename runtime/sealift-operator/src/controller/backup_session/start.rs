@@ -14,11 +14,12 @@ use super::dereference::{Dereferenced, dereference};
 use super::status::{self, Begun};
 use super::validate::{Decision, validate};
 use super::{adopt, finish};
-use crate::admission::Turn;
+use crate::admission::{self, Turn};
 use crate::build::Work;
 use crate::cluster::Cluster;
-use crate::condition::{self, Type};
+use crate::condition::{self, Statement, Type};
 use crate::controller::launch::{self, Refusal};
+use crate::controller::queued;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -34,7 +35,7 @@ pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
         Decision::Skip(reason) => finish::skip(cluster, session, &found, &reason).await,
         Decision::Refuse(reason) => finish::refuse(cluster, session, &found, &reason).await,
         Decision::WaitFor(other) => {
-            wait(cluster, &found, "WaitingForSession", &format!("Waiting for {other}.")).await
+            wait(cluster, &found, &queued::for_other(&other)).await
         }
         Decision::Begin => claim(cluster, &found).await,
     }
@@ -46,29 +47,20 @@ async fn claim(cluster: &Cluster, found: &Dereferenced) -> Result<Next> {
         let reason = "spec.target.ref of the BackupConfiguration: no target is named";
         return finish::refuse(cluster, &found.session, found, reason).await;
     };
-    let key = Key::of(&*found.session);
-    if let Err(other) = cluster.admission.claim(&key, &Key::of(&**invoker), target) {
-        let text = format!("Waiting for {other}.");
-        return wait(cluster, found, "WaitingForSession", &text).await;
+    let session = admission::Session::backup(Key::of(&*found.session));
+    if let Err(other) = cluster.admission.claim(&session, Some(&Key::of(&**invoker)), target) {
+        return wait(cluster, found, &queued::for_other(&other)).await;
     }
-    match cluster.admission.ask(&key, created(&found.session)) {
+    match cluster.admission.ask(&session, created(&found.session)) {
         Turn::Wait { position, waiting, running } => {
-            let text = format!(
-                "Waiting for a free place: number {position} of {waiting}, while {running} sessions run."
-            );
-            wait(cluster, found, "WaitingForPlace", &text).await
+            wait(cluster, found, &queued::for_place(position, waiting, running)).await
         }
         Turn::Now => start(cluster, found, invoker).await,
     }
 }
 
-async fn wait(
-    cluster: &Cluster,
-    found: &Dereferenced,
-    reason: &'static str,
-    message: &str,
-) -> Result<Next> {
-    status::wait(cluster, &found.session, found.target.as_ref(), reason, message).await?;
+async fn wait(cluster: &Cluster, found: &Dereferenced, said: &Statement) -> Result<Next> {
+    status::wait(cluster, &found.session, found.target.as_ref(), said).await?;
     Ok(Next::After(spread(LOOK_AGAIN)))
 }
 

@@ -9,7 +9,6 @@ use sealift_api::backup_session::{
     BackupSession, BackupSessionPhase, BackupSessionStatus, BackupTargetStatus, HostBackupStats,
     HostPhase, SnapshotStats, TargetPhase,
 };
-use sealift_api::condition::Condition;
 use sealift_api::manifest::APP_CATALOG_V1ALPHA1;
 use sealift_api::reference::TargetRef;
 use sealift_core::duration::format_seconds;
@@ -20,6 +19,7 @@ use sealift_kube::status as server;
 
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Type, holds, seconds};
+use crate::controller::queued;
 use crate::ending::Death;
 use crate::error::Result;
 
@@ -133,15 +133,12 @@ impl<'a> End<'a> {
     }
 }
 
-/// It waits, and says for what. Being told a new place in the queue whenever somebody ahead ends
-/// would cost more writes than the sessions themselves: a place is told again once it is a
-/// quarter of what was told.
+/// It waits, and says for what.
 pub(super) async fn wait(
     cluster: &Cluster,
     session: &Arc<BackupSession>,
     target: Option<&ObjectRef>,
-    reason: &'static str,
-    message: &str,
+    said: &Statement,
 ) -> Result<()> {
     let now = cluster.now();
     server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
@@ -152,25 +149,10 @@ pub(super) async fn wait(
         status.phase = Some(BackupSessionPhase::Pending);
         let first = first_target(status, target);
         first.phase = first.phase.or(Some(TargetPhase::Pending));
-        if is_news(&status.conditions, reason, message) {
-            let said = Statement::yes(Type::Queued, reason, message);
-            condition::set(&mut status.conditions, &said, None, now);
-        }
+        queued::tell(&mut status.conditions, said, now);
     })
     .await?;
     Ok(())
-}
-
-fn is_news(conditions: &[Condition], reason: &str, message: &str) -> bool {
-    let Some(told) = condition::find(conditions, Type::Queued) else { return true };
-    let number = |text: &str| -> Option<usize> {
-        text.split_once("number ")?.1.split(' ').next()?.parse().ok()
-    };
-    let old = told.message.as_deref().unwrap_or_default();
-    match (told.reason.as_deref() == Some(reason), number(old), number(message)) {
-        (true, Some(old), Some(new)) => new * 4 <= old,
-        (same, _, _) => !same || old != message,
-    }
 }
 
 /// It has a Job.

@@ -7,13 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use sealift_api::restore_session::RestoreSession;
 use sealift_core::plan::Plan;
 use sealift_kube::apply as server;
-use sealift_kube::backoff::spread;
 use sealift_kube::event::Event;
 use sealift_kube::watch::Key;
 
 use super::dereference::Dereferenced;
 use super::status::{self, LOOK_AGAIN};
-use super::{COMPONENT, finish};
+use super::{COMPONENT, finish, leave, wait};
 use crate::build::Work;
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
@@ -35,8 +34,8 @@ pub(super) async fn start(
         // It may come; until then the restore waits like one without a Repository.
         statements.retain(|said| said.type_ != Type::ValidationPassed);
         statements.push(Statement::no(Type::ValidationPassed, "ResourceValidationFailed", message));
-        status::waiting(cluster, session, &statements).await?;
-        return Ok(Next::After(spread(LOOK_AGAIN)));
+        leave(cluster, &Key::of(&**session));
+        return wait(cluster, session, &statements, None).await;
     }
     if repository.namespace() != session.namespace() {
         finalizer(cluster, session).await?;

@@ -9,6 +9,7 @@ use sealift_kube::event::Event;
 use sealift_kube::read;
 use sealift_kube::watch::Key;
 
+use super::leave;
 use super::status::{self, Conclusion, End};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
@@ -66,6 +67,7 @@ async fn conclude(
     let end =
         End { conclusion: &conclusion, hostname, time_out, statements: &[], now: cluster.now() };
     let written = status::end(cluster, session, &end).await?;
+    leave(cluster, &Key::of(&**session));
     if !status::is_pushed(&written) {
         let owner = labels::owner(&written);
         let unpushed = Unpushed {
@@ -100,5 +102,6 @@ pub(super) async fn refuse(
         now: cluster.now(),
     };
     status::end(cluster, session, &end).await?;
+    leave(cluster, &Key::of(&**session));
     Ok(Next::Wait)
 }

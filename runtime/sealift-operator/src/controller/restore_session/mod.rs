@@ -1,5 +1,5 @@
-//! RestoreSessions: validated, started once, watched to their end. One that has ended is never
-//! run again.
+//! RestoreSessions: validated, let in beside BackupSessions, started once, watched to their end.
+//! One that has ended is never run again.
 
 mod apply;
 mod dereference;
@@ -9,13 +9,18 @@ mod validate;
 
 use std::sync::Arc;
 
-use sealift_api::restore_session::RestoreSessionPhase;
+use jiff::Timestamp;
+use sealift_api::restore_session::{RestoreSession, RestoreSessionPhase};
+use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
 
+use crate::admission::{Session, Turn};
 use crate::cluster::Cluster;
+use crate::condition::Statement;
+use crate::controller::queued;
 use crate::engine::Next;
 use crate::error::Result;
-use crate::labels;
+use crate::{labels, planning};
 
 /// The name in Events.
 pub(crate) const COMPONENT: &str = "RestoreSession Controller";
@@ -25,39 +30,93 @@ pub(crate) const COMPONENT: &str = "RestoreSession Controller";
 /// # Errors
 /// A call to the API server failed.
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
-    let Some(session) = cluster.stores.restores.find(&key) else { return Ok(Next::Wait) };
+    let Some(session) = cluster.stores.restores.find(&key) else {
+        leave(&cluster, &key);
+        return Ok(Next::Wait);
+    };
     if labels::is_going(&session.metadata) {
+        leave(&cluster, &key);
         apply::cleanup(&cluster, &session).await?;
         return Ok(Next::Wait);
     }
     if cluster.is_ending(&key.namespace) {
+        leave(&cluster, &key);
         return Ok(Next::Wait);
     }
-    match session.status.as_ref().and_then(|status| status.phase) {
+    match phase_of(&session) {
         Some(
             RestoreSessionPhase::Succeeded
             | RestoreSessionPhase::Failed
             | RestoreSessionPhase::Unknown,
-        ) => Ok(Next::Wait),
-        Some(RestoreSessionPhase::Running) => finish::watch(&cluster, &session).await,
+        ) => {
+            leave(&cluster, &key);
+            Ok(Next::Wait)
+        }
+        Some(RestoreSessionPhase::Running) => {
+            runs(&cluster, &session);
+            finish::watch(&cluster, &session).await
+        }
         Some(RestoreSessionPhase::Pending | RestoreSessionPhase::Invalid) | None => {
             begin(&cluster, &session).await
         }
     }
 }
 
-async fn begin(
-    cluster: &Cluster,
-    session: &Arc<sealift_api::restore_session::RestoreSession>,
-) -> Result<Next> {
+/// Whether a restore has a Job.
+pub(crate) fn is_running(session: &RestoreSession) -> bool {
+    phase_of(session) == Some(RestoreSessionPhase::Running) && !labels::is_going(&session.metadata)
+}
+
+/// It is counted, and its target is its own.
+pub(crate) fn runs(cluster: &Cluster, session: &RestoreSession) {
+    let named = session.spec.target.as_ref().and_then(|target| target.reference.as_ref());
+    let target = planning::target(session.namespace(), named);
+    cluster.admission.runs(&Session::restore(Key::of(session)), target);
+}
+
+fn phase_of(session: &RestoreSession) -> Option<RestoreSessionPhase> {
+    session.status.as_ref().and_then(|status| status.phase)
+}
+
+/// Everything a restore held is free.
+fn leave(cluster: &Cluster, key: &Key) {
+    cluster.leave(&Session::restore(key.clone()));
+}
+
+async fn begin(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
     let found = dereference::dereference(cluster, session).await;
     let valid = validate::validate(&found);
-    let plan = match (&found.plan, valid.sound) {
-        (Ok(plan), true) => plan,
-        _ => {
-            status::waiting(cluster, session, &valid.statements).await?;
-            return Ok(Next::After(sealift_kube::backoff::spread(status::LOOK_AGAIN)));
-        }
+    let (Ok(plan), true) = (&found.plan, valid.sound) else {
+        // What cannot run takes nobody's place, nor keeps anybody from its target.
+        leave(cluster, &Key::of(&**session));
+        return wait(cluster, session, &valid.statements, None).await;
     };
-    apply::start(cluster, session, &found, plan, valid.statements).await
+    let own = Session::restore(Key::of(&**session));
+    if let Err(other) = cluster.admission.claim(&own, None, &plan.target.reference) {
+        let said = queued::for_other(&other);
+        return wait(cluster, session, &valid.statements, Some(&said)).await;
+    }
+    match cluster.admission.ask(&own, created(session)) {
+        Turn::Wait { position, waiting, running } => {
+            let said = queued::for_place(position, waiting, running);
+            wait(cluster, session, &valid.statements, Some(&said)).await
+        }
+        Turn::Now => apply::start(cluster, session, &found, plan, valid.statements).await,
+    }
+}
+
+async fn wait(
+    cluster: &Cluster,
+    session: &Arc<RestoreSession>,
+    statements: &[Statement],
+    queued: Option<&Statement>,
+) -> Result<Next> {
+    status::waiting(cluster, session, statements, queued).await?;
+    // What a place is waited for wakes it.
+    let again = if queued.is_some() { status::LOOK_AGAIN_QUEUED } else { status::LOOK_AGAIN };
+    Ok(Next::After(spread(again)))
+}
+
+fn created(session: &RestoreSession) -> Timestamp {
+    session.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }

@@ -19,11 +19,14 @@ use sealift_kube::watch::Key;
 use super::COMPONENT;
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Truth, Type, holds, seconds};
+use crate::controller::queued;
 use crate::ending::Death;
 use crate::error::Result;
 
 /// What a restore waits for is watched, Secrets excepted.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(8);
+/// Who ends wakes those who wait; should that be missed, they look by themselves.
+pub(super) const LOOK_AGAIN_QUEUED: Duration = Duration::from_secs(30);
 
 /// How it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +85,16 @@ pub(super) async fn waiting(
     cluster: &Cluster,
     known: &Arc<RestoreSession>,
     statements: &[Statement],
+    queued: Option<&Statement>,
 ) -> Result<()> {
     let now = cluster.now();
     server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
         let status = found.status.get_or_insert_default();
         say(status, statements, now);
+        match queued {
+            Some(said) => queued::tell(&mut status.conditions, said, now),
+            None => condition::remove(&mut status.conditions, Type::Queued),
+        }
         status.phase = Some(match holds(&status.conditions, Type::ValidationPassed) {
             Some(false) => RestoreSessionPhase::Invalid,
             _ => RestoreSessionPhase::Pending,
@@ -133,6 +141,7 @@ pub(super) async fn begun(
         let status = found.status.get_or_insert_default();
         say(status, statements, now);
         say(status, &ensured, now);
+        condition::remove(&mut status.conditions, Type::Queued);
         status.total_hosts = Some(1);
         status.session_deadline = Some(Time(seconds(deadline)));
         status.phase = Some(RestoreSessionPhase::Running);
@@ -170,6 +179,7 @@ pub(super) async fn end(
 fn ended(session: &RestoreSession, end: &End<'_>) -> RestoreSessionStatus {
     let mut status = session.status.clone().unwrap_or_default();
     say(&mut status, end.statements, end.now);
+    condition::remove(&mut status.conditions, Type::Queued);
     let open = !target_facts(&status, &hosts(&status)).phase().is_final();
     let host = |phase, error| {
         vec![HostRestoreStats {

@@ -175,21 +175,3 @@ fn history_that_could_not_be_cleaned_fails_the_session_as_in_the_original() {
         Some("Failed to cleanup old BackupSessions. Reason: forbidden")
     );
 }
-
-#[test]
-fn a_place_in_the_queue_is_told_again_only_when_it_is_much_better() {
-    let mut conditions = Vec::new();
-    let place = |number: usize| {
-        format!("Waiting for a free place: number {number} of 900, while 10 sessions run.")
-    };
-    let mut told = 0;
-    for number in (1..=800).rev() {
-        if is_news(&conditions, "WaitingForPlace", &place(number)) {
-            told += 1;
-            let said = Statement::yes(Type::Queued, "WaitingForPlace", place(number));
-            condition::set(&mut conditions, &said, None, at(NOW));
-        }
-    }
-    assert_eq!(told, 5);
-    assert!(is_news(&conditions, "WaitingForSession", "Waiting for demo/a."));
-}
