@@ -231,6 +231,9 @@ impl Files {
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--allow-privileged=true".to_owned(),
+            // A silent node is given up within a minute, for the tests that silence this one.
+            "--default-not-ready-toleration-seconds=10".to_owned(),
+            "--default-unreachable-toleration-seconds=10".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--requestheader-allowed-names=front-proxy-client".to_owned(),
             "--requestheader-username-headers=X-Remote-User".to_owned(),
@@ -266,6 +269,9 @@ impl Files {
         command.args([
             "--use-service-account-credentials",
             "--leader-elect=false",
+            // See the tolerations of the API server. Shorter than by default, and far above the
+            // interval at which the kubelet here speaks.
+            "--node-monitor-grace-period=40s",
             // Nobody asks it anything.
             "--secure-port=0",
         ]);

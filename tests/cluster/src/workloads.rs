@@ -4,9 +4,18 @@ pub mod storage;
 pub mod vault;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Client, Resource};
+
+/// Tolerations of pods that rows stand on: they keep their data, and stay when their node is silent.
+#[must_use]
+pub fn tolerations() -> Value {
+    json!([
+        {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"},
+        {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"},
+    ])
+}
 
 /// Waits until a pod runs, and returns its address.
 pub fn pod_address(client: &Client, namespace: &str, name: &str) -> Result<String> {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::control_plane::{ControlPlane, DNS_ADDRESS};
+use crate::workloads;
 
 /// Its image.
 pub(super) const IMAGE: &str = "localhost/coredns:1";
@@ -52,6 +53,7 @@ fn objects() -> Vec<Value> {
             "spec": {
                 "serviceAccountName": "coredns",
                 "dnsPolicy": "Default",
+                "tolerations": workloads::tolerations(),
                 "containers": [{
                     "name": "coredns",
                     "image": IMAGE,

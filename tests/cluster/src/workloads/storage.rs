@@ -4,7 +4,7 @@ use anyhow::Result;
 use sealift_e2e::binaries;
 use serde_json::json;
 
-use super::pod_address;
+use super::{pod_address, tolerations};
 use crate::control_plane::ControlPlane;
 use crate::images::Image;
 use crate::node::Node;
@@ -40,6 +40,7 @@ pub fn start(plane: &ControlPlane, node: &Node, namespace: &str, bucket: &str) -
             "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
             "spec": {
                 "terminationGracePeriodSeconds": 0,
+                "tolerations": tolerations(),
                 "containers": [{
                     "name": NAME,
                     "image": IMAGE,

@@ -8,7 +8,7 @@ use sealift_e2e::vault::{Keys, SHARES, THRESHOLD};
 use sealift_e2e::wait;
 use serde_json::{Value, json};
 
-use super::pod_address;
+use super::{pod_address, tolerations};
 use crate::client::PATIENCE;
 use crate::control_plane::ControlPlane;
 use crate::images::Image;
@@ -219,6 +219,7 @@ fn objects(namespace: &str, nodes: usize) -> Vec<Value> {
             "template": {"metadata": {"labels": labels}, "spec": {
                 "serviceAccountName": NAME,
                 "terminationGracePeriodSeconds": 0,
+                "tolerations": tolerations(),
                 "containers": [{
                     "name": NAME,
                     "image": IMAGE,

@@ -21,6 +21,7 @@ mod faults;
 mod hooks;
 mod installed;
 mod jobs;
+mod node_faults;
 mod operators;
 mod pod_faults;
 mod pods;
@@ -81,6 +82,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
         trials.extend(pods::tests(world));
         trials.extend(pod_faults::tests(world));
+        trials.extend(node_faults::tests(world));
         trials.extend(hooks::tests(world));
         trials.extend(installed::tests(world));
     }
