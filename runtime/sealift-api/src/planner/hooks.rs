@@ -24,13 +24,6 @@ use crate::hook::{
 };
 use crate::manifest::APP_CATALOG_V1ALPHA1;
 
-/// The two hooks of an invoker and the fields they stand in.
-#[derive(Default)]
-pub(super) struct Written<'a> {
-    pub(super) before: Option<(&'static str, &'a Handler)>,
-    pub(super) after: Option<(&'static str, &'a PostHandler)>,
-}
-
 pub(super) fn plan(
     input: &PlanInput<'_>,
     invoker: &Invoker<'_>,

@@ -8,9 +8,9 @@ use sealift_core::plan::{ObjectRef, Retention};
 use sealift_core::{duration, retention, schedule};
 
 use super::PlanInput;
-use super::hooks::Written;
 use super::problem::{Problems, Reason};
 use crate::backup_configuration::{BackupConfiguration, RetentionPolicy, RetryConfig};
+use crate::hook::{Handler, PostHandler};
 use crate::manifest::STASH_GROUP;
 use crate::reference::{Driver, RepositoryRef, TargetRef, TaskRef};
 use crate::restore_session::{RestoreSession, Rule};
@@ -37,8 +37,15 @@ pub(super) struct Invoker<'a> {
     pub(super) retention: Option<&'a RetentionPolicy>,
     schedule: Option<&'a str>,
     retry: Option<&'a RetryConfig>,
-    pub(super) hooks: Written<'a>,
+    pub(super) hooks: Handlers<'a>,
     without_effect: Vec<&'static str>,
+}
+
+/// The two hooks of an invoker and the fields they stand in.
+#[derive(Default)]
+pub(super) struct Handlers<'a> {
+    pub(super) before: Option<(&'static str, &'a Handler)>,
+    pub(super) after: Option<(&'static str, &'a PostHandler)>,
 }
 
 impl<'a> Invoker<'a> {
@@ -89,7 +96,7 @@ impl<'a> Invoker<'a> {
         if target.is_some_and(|target| !target.paths.is_empty()) {
             without_effect.push("spec.target.paths");
         }
-        let hooks = spec.hooks.as_ref().map_or_else(Written::default, |hooks| Written {
+        let hooks = spec.hooks.as_ref().map_or_else(Handlers::default, |hooks| Handlers {
             before: hooks.pre_backup.as_ref().map(|hook| ("spec.hooks.preBackup", hook)),
             after: hooks.post_backup.as_ref().map(|hook| ("spec.hooks.postBackup", hook)),
         });
@@ -135,7 +142,7 @@ impl<'a> Invoker<'a> {
         if !spec.rules.is_empty() && !of_target.is_empty() {
             without_effect.push("spec.target.rules (spec.rules wins)");
         }
-        let hooks = spec.hooks.as_ref().map_or_else(Written::default, |hooks| Written {
+        let hooks = spec.hooks.as_ref().map_or_else(Handlers::default, |hooks| Handlers {
             before: hooks.pre_restore.as_ref().map(|hook| ("spec.hooks.preRestore", hook)),
             after: hooks.post_restore.as_ref().map(|hook| ("spec.hooks.postRestore", hook)),
         });

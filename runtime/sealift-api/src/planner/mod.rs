@@ -35,7 +35,7 @@ use sealift_core::duration;
 use sealift_core::limits::MAX_SESSION_SECONDS;
 use sealift_core::plan::{Direction, ObjectRef, PLAN_VERSION, Plan, RepositoryPlan, Retention};
 
-pub use alone::check_alone;
+pub use alone::{check_alone, repository_plan};
 pub use input::{ComponentInfo, Components, Environment, PlanInput, PlanOptions};
 use invoker::Invoker;
 pub use pins::pins;
@@ -122,7 +122,7 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let keys = keys::plan(input, &target, &invoker, &resolved, problems);
     interim::check(input, &invoker, &resolved, problems);
     let interim_volume = interim::plan(&invoker, problems);
-    permission::check_repository(&invoker, &task, &resolved, problems);
+    permission::check_repository(&invoker, &task, &resolved.stages, problems);
     let hooks = hooks::plan(input, &invoker, &target, problems);
     let direction = match invoker.flow {
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),

@@ -3,12 +3,11 @@
 use sealift_core::chain::Flow;
 use sealift_core::grants::{Grants, RepositoryGrant};
 use sealift_core::limits::Limits;
-use sealift_core::plan::{GrantsFrom, Kind, ObjectRef};
+use sealift_core::plan::{GrantsFrom, Kind, ObjectRef, StagePlan};
 use serde_json::Value;
 
 use super::invoker::Invoker;
 use super::problem::{Problems, Reason, cluster_ref};
-use super::stages::Stages;
 use super::step::Step;
 use super::target::ChosenTask;
 use crate::catalog::Catalog;
@@ -89,14 +88,14 @@ pub(super) fn limits(
 pub(super) fn check_repository(
     invoker: &Invoker<'_>,
     task: &ChosenTask,
-    stages: &Stages,
+    stages: &[StagePlan],
     problems: &mut Problems,
 ) {
     let (kind, wanted) = match invoker.flow {
         Flow::Backup => (Kind::Sink, "write"),
         Flow::Restore => (Kind::Source, "read-selected"),
     };
-    let Some(stage) = stages.stages.iter().find(|stage| stage.kind == kind) else { return };
+    let Some(stage) = stages.iter().find(|stage| stage.kind == kind) else { return };
     let granted = match (invoker.flow, stage.grants.repository) {
         (Flow::Backup, grant) => grant == Some(RepositoryGrant::Write),
         (Flow::Restore, grant) => {
