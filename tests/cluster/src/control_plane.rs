@@ -15,6 +15,7 @@ use sealift_e2e::binaries;
 use sealift_e2e::process::{Process, free_port};
 use serde_json::json;
 
+use crate::audit::{self, Log};
 use crate::certificates::{Authority, Certificate, TokenKeys};
 use crate::client::Client;
 use crate::kubectl::Kubectl;
@@ -121,6 +122,11 @@ impl ControlPlane {
         self.files.kubeconfig(name, user, group)
     }
 
+    /// What users with limited rights have asked of the API server so far.
+    pub fn audit_log(&self) -> Result<Log> {
+        Log::read(&self.files.audit_log())
+    }
+
     /// Ends the API server as a crash would, and starts it again on its port.
     pub fn restart_api_server(&self) -> Result<()> {
         let mut server = self.api_server.lock().unwrap_or_else(PoisonError::into_inner);
@@ -218,7 +224,14 @@ impl Files {
         Process::start("etcd", &self.folder, &mut command)
     }
 
+    fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
     fn api_server(&self) -> Result<Process> {
+        let policy = self.folder.join("audit-policy.json");
+        fs::write(&policy, audit::policy().to_string())
+            .with_context(|| format!("failed to write {}", policy.display()))?;
         let mut command = Command::new(binaries::server("kubernetes", "kube-apiserver")?);
         let loopback = self.address == "127.0.0.1";
         command.args([
@@ -234,6 +247,10 @@ impl Files {
             // A silent node is given up within a minute, for the tests that silence this one.
             "--default-not-ready-toleration-seconds=10".to_owned(),
             "--default-unreachable-toleration-seconds=10".to_owned(),
+            // As OpenShift has it: whoever names an owner that blocks must have rights to it.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement".to_owned(),
+            // One file, however long.
+            "--audit-log-maxsize=1048576".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--requestheader-allowed-names=front-proxy-client".to_owned(),
             "--requestheader-username-headers=X-Remote-User".to_owned(),
@@ -245,7 +262,9 @@ impl Files {
             command.arg("--endpoint-reconciler-type=none");
         }
         for (flag, path) in [
-            ("--tls-cert-file", self.serving.certificate.as_path()),
+            ("--audit-policy-file", policy.as_path()),
+            ("--audit-log-path", &self.audit_log()),
+            ("--tls-cert-file", &self.serving.certificate),
             ("--tls-private-key-file", &self.serving.key),
             ("--client-ca-file", self.authority.certificate()),
             ("--service-account-key-file", &self.tokens.public),

@@ -5,6 +5,7 @@
 //! run into namespaces of the kernel, so that nothing of it is seen outside and nothing outlives
 //! it. Nothing here decides what is right: the tests do.
 
+pub mod audit;
 pub mod certificates;
 pub mod client;
 mod control_groups;
@@ -16,6 +17,7 @@ pub mod manifests;
 pub mod namespaces;
 pub mod node;
 pub mod operator;
+pub mod relay;
 pub mod workloads;
 
 pub use client::{Client, Resource};

@@ -18,7 +18,6 @@ use crate::world::{World, text, trial};
 
 const SESSION: &str = "demo-backup-1700000000";
 const JOB: &str = "stash-backup-demo-backup-1700000000-0";
-const ACCOUNT: &str = "backupconfiguration-demo-backup-0";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -31,15 +30,15 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// A finished process.
-struct Ran {
-    code: Option<i32>,
+pub struct Ran {
+    pub code: Option<i32>,
     /// The termination message.
-    left: Value,
-    log: String,
+    pub left: Value,
+    pub log: String,
 }
 
 /// The Job's command, run on this machine as the Job's ServiceAccount.
-struct Started {
+pub struct Started {
     folder: TempDir,
     kubeconfig: PathBuf,
     arguments: Vec<String>,
@@ -49,12 +48,18 @@ impl Started {
     /// Takes plan and arguments from the Job the operator made.
     fn new(scene: &Scene<'_>) -> Result<Self> {
         scene.session(SESSION)?;
-        let job = scene.wait("the Job exists", Resource::JOB, JOB, |_| true)?;
-        let arguments = job
-            .pointer("/spec/template/spec/containers/0/args")
+        Self::of(scene, SESSION, JOB)
+    }
+
+    /// The same for a session that is there already.
+    pub fn of(scene: &Scene<'_>, session: &str, job: &str) -> Result<Self> {
+        let job = scene.wait("the Job exists", Resource::JOB, job, |_| true)?;
+        let pod = &job["spec"]["template"]["spec"];
+        let arguments = pod
+            .pointer("/containers/0/args")
             .and_then(Value::as_array)
             .context("the Job's container has no arguments")?;
-        let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{SESSION}"))?;
+        let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{session}"))?;
         let folder = tempfile::tempdir()?;
         let plan = folder.path().join("plan.json");
         std::fs::write(&plan, text(&map, "/data/plan.json"))?;
@@ -66,10 +71,12 @@ impl Started {
                 argument => argument.to_owned(),
             })
             .collect();
-        Ok(Self { folder, kubeconfig: kubeconfig(scene, ACCOUNT)?, arguments })
+        let kubeconfig = kubeconfig(scene, text(pod, "/serviceAccountName"))?;
+        Ok(Self { folder, kubeconfig, arguments })
     }
 
-    fn run(&self) -> Result<Ran> {
+    /// Waits for its end.
+    pub fn run(&self) -> Result<Ran> {
         let left = self.folder.path().join("termination-log");
         let output = Command::new(binaries::sealift()?)
             .args(&self.arguments)
@@ -87,7 +94,8 @@ impl Started {
     }
 }
 
-fn kubeconfig(scene: &Scene<'_>, account: &str) -> Result<PathBuf> {
+/// A kubeconfig of a ServiceAccount.
+pub fn kubeconfig(scene: &Scene<'_>, account: &str) -> Result<PathBuf> {
     let user = format!("system:serviceaccount:{}:{account}", scene.namespace);
     let name = format!("{}-{account}", scene.namespace);
     scene.plane.kubeconfig(&name, &user, Some("system:authenticated"))
