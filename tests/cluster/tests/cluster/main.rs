@@ -13,19 +13,26 @@
     reason = "tests"
 )]
 
+mod acted;
+mod api_proxy;
 mod api_surface;
+mod chain;
 mod conditions;
 mod deletion;
 mod deploy;
 mod faults;
+mod history;
 mod hooks;
 mod installed;
+mod job_faults;
 mod jobs;
 mod node_faults;
+mod operator_faults;
 mod operators;
 mod pod_faults;
 mod pods;
 mod readiness;
+mod retries;
 mod round;
 mod scene;
 mod sessions;
@@ -74,6 +81,10 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         faults::tests(world),
         operators::tests(world),
         jobs::tests(world),
+        history::tests(world),
+        retries::tests(world),
+        job_faults::tests(world),
+        operator_faults::tests(world),
     ]
     .into_iter()
     .flatten()

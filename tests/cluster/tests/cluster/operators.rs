@@ -30,7 +30,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// Without the operator all other rows share, which is there again afterwards.
-fn instead_of_the_one(world: &World, row: fn(&World) -> Result<()>) -> Result<()> {
+pub fn instead_of_the_one(world: &World, row: impl FnOnce(&World) -> Result<()>) -> Result<()> {
     world.operator()?.kill()?;
     let judged = row(world);
     world.operator()?.restart()?;
