@@ -1,11 +1,13 @@
 //! Runs the observers of a plan once the outcome stands.
 //!
 //! An observer sees what happened and tells the world, such as a Pushgateway. Whatever it
-//! does, the outcome stays: a failed observer is a warning.
+//! does, the outcome stays: a failed observer is a warning. One that reaches for a Pushgateway
+//! where the plan binds none is not started at all: no session can help that, so it is said in
+//! the condition and nowhere else.
 
 use jiff::Timestamp;
 use sealift_core::outcome::{Ending, JobOutcome};
-use sealift_core::plan::Plan;
+use sealift_core::plan::{Plan, StagePlan};
 use sealift_host::{FunctionError, OutcomeKind, OutcomeStage, SessionOutcome, Stage, Status};
 use tokio_util::sync::CancellationToken;
 
@@ -15,18 +17,15 @@ use crate::hooks::{HookResult, hook_name};
 use crate::report::{Outcome, SessionReport};
 use crate::surroundings::{Surroundings, load, ports};
 
+/// The name on the network that metrics are pushed to.
+const PUSHGATEWAY: &str = "pushgateway";
+
 /// Runs each observer; failures become warnings of the report.
 ///
 /// The observers get a cancellation of their own: an interrupted session still says so to the
 /// Pushgateway.
 pub(crate) async fn run(report: &mut SessionReport, around: &Surroundings) {
-    let stages = match load(&report.plan.observers, around) {
-        Ok(stages) => stages,
-        Err(error) => {
-            refused(report, &error);
-            return;
-        }
-    };
+    let Some(stages) = ready(report, around) else { return };
     let outcome = outcome(report);
     observe(report, stages, &outcome, around).await;
 }
@@ -40,13 +39,7 @@ pub(crate) async fn again(
     let at = |second| Timestamp::from_second(second).unwrap_or_default();
     let mut report = SessionReport::new(plan, at(earlier.started_seconds));
     report.finished = at(earlier.finished_seconds);
-    let stages = match load(&report.plan.observers, around) {
-        Ok(stages) => stages,
-        Err(error) => {
-            refused(&mut report, &error);
-            return report;
-        }
-    };
+    let Some(stages) = ready(&mut report, around) else { return report };
     let outcome = SessionOutcome {
         overall: match earlier.ending {
             Ending::Succeeded => Status::Succeeded,
@@ -63,10 +56,27 @@ pub(crate) async fn again(
     report
 }
 
-fn refused(report: &mut SessionReport, error: &SessionError) {
-    let error = chain_of_causes(error);
-    report.warnings.push(error.clone());
-    report.observers_refused = Some(error);
+/// Loads the observers that can do anything; says why of the others.
+fn ready(report: &mut SessionReport, around: &Surroundings) -> Option<Vec<Stage>> {
+    let plan = &report.plan;
+    let bound = plan.origins.iter().any(|origin| origin.name == PUSHGATEWAY);
+    let lost = |stage: &&StagePlan| !bound && stage.grants.reaches(PUSHGATEWAY);
+    let nobody =
+        plan.observers.iter().any(|stage| lost(&stage)).then(|| {
+            "no Pushgateway is known; start the operator with --pushgateway-url".to_owned()
+        });
+    let wanted: Vec<StagePlan> =
+        plan.observers.iter().filter(|stage| !lost(stage)).cloned().collect();
+    report.observers_refused = nobody;
+    match load(&wanted, around) {
+        Ok(stages) => Some(stages),
+        Err(error) => {
+            let error = chain_of_causes(&error);
+            report.observer_warnings.push(error.clone());
+            report.observers_refused = Some(error);
+            None
+        }
+    }
 }
 
 async fn observe(
@@ -80,7 +90,7 @@ async fn observe(
         let observed =
             around.host.run_observer(stage, outcome, &ports, CancellationToken::new()).await;
         if let Some(error) = &observed.error {
-            report.warnings.push(format!(
+            report.observer_warnings.push(format!(
                 "observer {} failed, the outcome stays: {}",
                 observed.name,
                 chain_of_causes(error)

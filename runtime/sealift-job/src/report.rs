@@ -46,8 +46,10 @@ pub struct SessionReport {
     pub artifacts: Vec<ArtifactRecord>,
     /// The observers, in order.
     pub observers: Vec<StageOutcome>,
-    /// Why the observers could not be started; also among the warnings.
+    /// Why observers were not started.
     pub observers_refused: Option<String>,
+    /// What went wrong with observers that were to be run.
+    pub observer_warnings: Vec<String>,
     /// Whether the repository was made by this session.
     pub repository_created: bool,
     /// What chunks or format of an existing repository cost a backup of this target; also among
@@ -103,6 +105,7 @@ impl SessionReport {
             artifacts: Vec::new(),
             observers: Vec::new(),
             observers_refused: None,
+            observer_warnings: Vec::new(),
             repository_created: false,
             repository_note: None,
             committed: None,

@@ -295,39 +295,23 @@ pub(crate) fn metrics_conditions(report: &SessionReport) -> Vec<Condition> {
     of_repository.into_iter().chain(metrics).collect()
 }
 
-/// `MetricsPushed`, once an observer has run.
+/// `MetricsPushed`, once observers have run or could not be.
 fn metrics_condition(report: &SessionReport) -> Option<Condition> {
     let failed = report.observers.iter().find(|observer| observer.status != Status::Succeeded);
-    match (report.observers.is_empty(), failed) {
-        (true, _) if report.observers_refused.is_some() => Some(condition(
-            report,
-            "MetricsPushed",
-            false,
-            "FailedToPushMetrics",
-            format!(
-                "Failed to push metrics. Reason: {}",
-                report.observers_refused.as_deref().unwrap_or_default()
-            ),
-        )),
-        (true, _) => None,
-        (false, None) => Some(condition(
-            report,
-            "MetricsPushed",
-            true,
-            "SuccessfullyPushedMetrics",
-            "Successfully pushed metrics.".to_owned(),
-        )),
-        (false, Some(observer)) => {
+    let error = match (&report.observers_refused, failed) {
+        (Some(refused), _) => Some(refused.clone()),
+        (None, Some(observer)) => {
             let error = observer.error.as_ref().map(|error| chain_of_causes(error));
-            Some(condition(
-                report,
-                "MetricsPushed",
-                false,
-                "FailedToPushMetrics",
-                format!("Failed to push metrics. Reason: {}", error.unwrap_or_default()),
-            ))
+            Some(error.unwrap_or_default())
         }
-    }
+        (None, None) if report.observers.is_empty() => return None,
+        (None, None) => None,
+    };
+    let (reason, message) = match &error {
+        None => ("SuccessfullyPushedMetrics", "Successfully pushed metrics.".to_owned()),
+        Some(error) => ("FailedToPushMetrics", format!("Failed to push metrics. Reason: {error}")),
+    };
+    Some(condition(report, "MetricsPushed", error.is_none(), reason, message))
 }
 
 fn condition(

@@ -32,10 +32,7 @@ pub(crate) fn any(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
 pub fn rules(plan: &Plan) -> Vec<PolicyRule> {
     let namespace = &plan.session.namespace;
     let here = |of: &str| of == namespace;
-    let session = match plan.direction {
-        Direction::Backup(_) => "backupsessions",
-        Direction::Restore(_) => "restoresessions",
-    };
+    let session = sessions(plan);
     let name = plan.session.name.as_str();
     let mut rules = vec![
         // sealift-job writes its result; the final phase is the operator's.
@@ -54,6 +51,32 @@ pub fn rules(plan: &Plan) -> Vec<PolicyRule> {
     }
     rules.extend(hook_rules(plan, namespace));
     rules
+}
+
+/// What the Job that repeats a push may do. The invoker's Role is of its newest session, and this
+/// one may be older.
+#[must_use]
+pub fn push_rules(plan: &Plan) -> Vec<PolicyRule> {
+    let resource = sessions(plan);
+    let name = plan.session.name.as_str();
+    let mut rules = vec![
+        // sealift-job reads how the session ended, and says that its metrics are pushed.
+        named(STASH, resource, &["get"], &[name]),
+        named(STASH, &format!("{resource}/status"), &["update"], &[name]),
+    ];
+    let repository = &plan.repository.reference;
+    if repository.namespace == plan.session.namespace {
+        // Where the Job left no record, the figures stand in the Repository's status.
+        rules.push(named(STASH, "repositories", &["get"], &[&repository.name]));
+    }
+    rules
+}
+
+fn sessions(plan: &Plan) -> &'static str {
+    match plan.direction {
+        Direction::Backup(_) => "backupsessions",
+        Direction::Restore(_) => "restoresessions",
+    }
 }
 
 /// What the Job of a plan may do in the namespace of its Repository, if that is another one.

@@ -50,7 +50,7 @@ pub(crate) fn render(report: &SessionReport) -> String {
     for stage in report.stages.iter().chain(&report.observers) {
         text.row(kind(stage), &self::stage(stage));
     }
-    for warning in &report.warnings {
+    for warning in report.warnings.iter().chain(&report.observer_warnings) {
         text.line(&format!("warning: {warning}"));
     }
     text.0

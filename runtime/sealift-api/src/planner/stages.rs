@@ -18,7 +18,7 @@ use super::invoker::Invoker;
 use super::problem::{Problems, Reason, cluster_ref};
 use super::step::{self, Step};
 use super::target::ChosenTask;
-use super::{PlanInput, permission};
+use super::{Environment, PlanInput, permission};
 
 /// Stages and observers in order.
 pub(super) struct Stages {
@@ -259,9 +259,11 @@ impl Planner<'_, '_> {
         Some(step)
     }
 
-    /// Without a Pushgateway there is nobody to push to: such an observer is left out.
+    /// Without a Pushgateway there is nobody to push to: such an observer is left out. In a cluster
+    /// one belongs to the installation, and the Job says in a condition that it is missing.
     fn reachable(&mut self, observers: Vec<StagePlan>) -> Vec<StagePlan> {
-        if self.input.options.pushgateway.is_some() {
+        let options = &self.input.options;
+        if options.pushgateway.is_some() || options.environment == Environment::Pod {
             return observers;
         }
         let (left_out, kept): (Vec<_>, Vec<_>) =

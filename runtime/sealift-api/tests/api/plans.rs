@@ -205,6 +205,17 @@ fn without_pushgateway_no_metrics_are_pushed_and_a_note_says_so() {
 }
 
 #[test]
+fn in_a_cluster_an_observer_without_pushgateway_stays_so_that_its_session_can_say_so() {
+    let mut case = backup();
+    case.options.environment = Environment::Pod;
+    case.options.pushgateway = None;
+    let plan = case.plan().unwrap();
+    assert_eq!(plan.observers.len(), 1);
+    assert!(plan.origins.iter().all(|origin| origin.name == "target"));
+    assert_eq!(plan.notes, Vec::<String>::new());
+}
+
+#[test]
 fn in_a_pod_secrets_are_not_looked_at_and_a_local_repository_is_its_mount() {
     let mut case = backup();
     case.remove("secrets.yaml");

@@ -89,7 +89,7 @@ pub async fn run(job: &Job, plan: Plan) -> JobOutcome {
 /// stands in the session's status, and says in the status how that went.
 pub async fn observe(job: &Job, plan: Plan, earlier: Option<JobOutcome>) -> JobOutcome {
     let started = Timestamp::now();
-    match Live::read(&job.client, &plan).await {
+    match Live::read_for_observers(&job.client, &plan).await {
         Ok(live) => {
             let earlier = earlier.unwrap_or_else(|| live.outcome(&plan, started));
             Session { job, live, lost_status: false }.observe(plan, earlier).await

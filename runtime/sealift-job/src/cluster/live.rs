@@ -101,6 +101,28 @@ impl Live {
         })
     }
 
+    /// Reads what observers are run from: the session, and of its Repository what can be read. A
+    /// push that is repeated has rights on hardly more than the session.
+    ///
+    /// # Errors
+    /// The session cannot be read.
+    pub async fn read_for_observers(client: &Client, plan: &Plan) -> Result<Self, LiveError> {
+        let (session, status, retry_left) = session(client, plan).await?;
+        let reference = &plan.repository.reference;
+        let api: Api<Repository> = Api::namespaced(client.clone(), &reference.namespace);
+        let found = ask("get", &reference.to_string(), || api.get(&reference.name)).await;
+        let (repository, repository_status) = match found {
+            Ok(found) => (found.metadata, found.status.unwrap_or_default()),
+            Err(error) => {
+                let error = crate::chain_of_causes(&error);
+                tracing::warn!("the figures of {reference} are not pushed: {error}");
+                Default::default()
+            }
+        };
+        let pins = Pins::default();
+        Ok(Self { session, retry_left, repository, status, repository_status, pins })
+    }
+
     /// Whether the session is still to be run, and the objects are those the plan was made from.
     ///
     /// # Errors

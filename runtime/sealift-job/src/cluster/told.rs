@@ -3,7 +3,6 @@
 //! Pure: a report goes in, events come out. Writing them is the recorder's.
 
 use sealift_core::plan::{Direction, Plan};
-use sealift_host::Status;
 
 use crate::chain_of_causes;
 use crate::report::SessionReport;
@@ -44,8 +43,7 @@ pub fn told(report: &SessionReport) -> Vec<Told> {
         };
         warn(reason, format!("Failed to execute {hook} hook. Reason: {error}"));
     }
-    for observer in report.observers.iter().filter(|one| one.status != Status::Succeeded) {
-        let error = observer.error.as_ref().map(|error| chain_of_causes(error)).unwrap_or_default();
+    for error in &report.observer_warnings {
         warn("FailedToPushMetrics", format!("Failed to push metrics. Reason: {error}"));
     }
     if let Some(message) = keys_beside(&report.plan).filter(|_| report.committed.is_some()) {

@@ -32,6 +32,19 @@ pub(super) fn of_job(work: &Work<'_>) -> Option<Access> {
     })
 }
 
+/// What the Job that repeats a push may do, as the ServiceAccount of its invoker; it goes with the
+/// session. None = the user's own ServiceAccount does it.
+#[must_use]
+pub fn of_push(work: &Work<'_>) -> Option<(Role, RoleBinding)> {
+    if work.own_service_account().is_some() {
+        return None;
+    }
+    let name = names::push_job(&work.plan.session.name);
+    let metadata = work.metadata(name.clone(), work.session_owner);
+    let role = Role { metadata: metadata.clone(), rules: Some(rules::push_rules(work.plan)) };
+    Some((role, binding(metadata, &name, work.namespace(), &service_account_name(work))))
+}
+
 pub(super) fn of_repository(work: &Work<'_>) -> Option<(Role, RoleBinding)> {
     let namespace = &work.plan.repository.reference.namespace;
     if work.own_service_account().is_some() || namespace == work.namespace() {

@@ -1,5 +1,8 @@
 //! Metrics that did not reach the Pushgateway are pushed again, by a Job of its own: the data is
 //! safe or lost whatever becomes of them, but dashboards and alarms look at nothing else.
+//!
+//! Such a Job may still wait when a later session of its invoker ends. It is ended then, and not
+//! made any more: it would put older figures in the place of newer ones.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -8,11 +11,13 @@ use sealift_core::causes::chain_of_causes;
 use sealift_core::outcome::JobOutcome;
 use sealift_core::plan::Plan;
 use sealift_kube::apply::create;
-use sealift_kube::read;
 use sealift_kube::watch::Key;
+use sealift_kube::{Class, read};
 use sha2::{Digest, Sha256};
 
-use crate::build::{Work, job, plan_map};
+use super::job::ending_of;
+use super::launch;
+use crate::build::{Work, access, job, plan_map};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::labels::Purpose;
@@ -21,28 +26,58 @@ use crate::names;
 /// The session whose metrics are missing.
 pub(crate) struct Unpushed<'a> {
     pub(crate) session: Key,
+    /// Its own Job, whose record tells what is exact.
+    pub(crate) job: Key,
     pub(crate) session_owner: &'a OwnerReference,
     pub(crate) purpose: Purpose,
     pub(crate) invoker: &'a ObjectMeta,
     pub(crate) invoker_owner: &'a OwnerReference,
     pub(crate) runtime: Option<&'a RuntimeSettings>,
-    pub(crate) record: Option<&'a JobOutcome>,
 }
 
-/// Pushes again what is missing. Nothing of the session depends on it: an error is only logged.
-pub(crate) async fn missing(cluster: &Cluster, unpushed: &Unpushed<'_>) {
-    if let Err(error) = again(cluster, unpushed).await {
-        let error = chain_of_causes(&error);
-        tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
+/// Ends the Jobs that still try to push the metrics of earlier sessions. Nothing depends on it: an
+/// error is only logged.
+pub(crate) async fn supersede(cluster: &Cluster, earlier: &[Key]) {
+    for session in earlier {
+        let job = Key::new(&session.namespace, names::push_job(&session.name));
+        if cluster.stores.jobs.find(&job).is_none() {
+            continue;
+        }
+        if let Err(error) = launch::end(cluster, &job).await {
+            let error = chain_of_causes(&error);
+            tracing::warn!(%session, error, "an outdated push of metrics is not ended");
+        }
     }
 }
 
-/// Makes the Job. A session whose plan or Repository is gone has nothing to push.
+/// Pushes again what is missing. Nothing of the session depends on it: an error that stays is only
+/// logged.
+///
+/// # Errors
+/// The API server could not be asked; it is worth another try.
+pub(crate) async fn missing(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
+    match again(cluster, unpushed).await {
+        Err(error) if error.class() == Class::Transient => Err(error),
+        Err(error) => {
+            let error = chain_of_causes(&error);
+            tracing::warn!(session = %unpushed.session, error, "the metrics are not pushed again");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Makes the Job, once the session's own has ended and left its record; that change brings the
+/// session back. A session whose plan or Repository is gone, or that Sealift has not run, has
+/// nothing to push.
 async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
     if cluster.options.pushgateway.is_none() {
         return Ok(());
     }
     let Key { namespace, name } = &unpushed.session;
+    if cluster.stores.jobs.get(namespace, &names::push_job(name)).is_some() {
+        return Ok(());
+    }
     let client = &cluster.client;
     let map = read::find::<ConfigMap>(client, namespace, &names::plan(name)).await?;
     let Some(text) = map.and_then(|map| map.data?.remove(plan_map::FILE)) else { return Ok(()) };
@@ -54,7 +89,8 @@ async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
     let Some(repository) = cluster.stores.repositories.get(&place.namespace, &place.name) else {
         return Ok(());
     };
-    if plan.observers.is_empty() {
+    let ending = ending_of(cluster, &unpushed.job).await?;
+    if plan.observers.is_empty() || !ending.is_over() {
         return Ok(());
     }
     let work = Work {
@@ -71,9 +107,13 @@ async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
         options: &cluster.options,
     };
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
-    let record = unpushed.record.map(JobOutcome::to_line);
+    let record = ending.record().map(JobOutcome::to_line);
     let job = job::push(&work, &digest, record.as_deref())
         .map_err(|source| Error::Build { session: Box::new(plan.session.clone()), source })?;
+    if let Some((role, binding)) = access::of_push(&work) {
+        cluster.applied.ensure(client, role, &cluster.stores.roles).await?;
+        cluster.applied.ensure(client, binding, &cluster.stores.role_bindings).await?;
+    }
     create(client, &job).await?;
     tracing::info!(session = %unpushed.session, "the metrics are pushed again");
     Ok(())

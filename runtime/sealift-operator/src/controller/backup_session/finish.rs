@@ -7,7 +7,6 @@ use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
-use sealift_core::outcome::JobOutcome;
 use sealift_core::session::Phase;
 use sealift_kube::event::Event;
 use sealift_kube::read;
@@ -15,7 +14,7 @@ use sealift_kube::watch::Key;
 
 use super::dereference::{Dereferenced, configuration_of, target_of};
 use super::status::{self, Conclusion, End};
-use super::{COMPONENT, history, leave};
+use super::{COMPONENT, history, is_of, leave};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::job::{self, Left};
@@ -42,7 +41,6 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
             None => return Ok(Next::Wait),
         }
     }
-    let record = ending.record().cloned();
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
@@ -58,14 +56,13 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };
-    conclude(cluster, &session, conclusion, record.as_ref()).await
+    conclude(cluster, &session, conclusion).await
 }
 
 async fn conclude(
     cluster: &Cluster,
     session: &Arc<BackupSession>,
     conclusion: Conclusion,
-    record: Option<&JobOutcome>,
 ) -> Result<Next> {
     let invoker = configuration_of(cluster, session);
     let target = invoker.as_deref().and_then(target_of);
@@ -85,20 +82,7 @@ async fn conclude(
         now: cluster.now(),
     };
     let written = end_with(cluster, session, invoker.as_deref(), end).await?;
-    if let Some(invoker) = &invoker
-        && !status::is_pushed(&written)
-    {
-        let unpushed = Unpushed {
-            session: Key::of(&written),
-            session_owner: &labels::owner(&written),
-            purpose: Purpose::Backup,
-            invoker: &invoker.metadata,
-            invoker_owner: &labels::owner(&**invoker),
-            runtime: invoker.spec.runtime_settings.as_ref(),
-            record,
-        };
-        push::missing(cluster, &unpushed).await;
-    }
+    push::supersede(cluster, &earlier(cluster, session)).await;
     if let Some(error) = conclusion.error(&hostname, time_out.as_deref().unwrap_or("20h"))
         && !matches!(conclusion, Conclusion::Reported)
     {
@@ -110,6 +94,44 @@ async fn conclude(
         cluster.tell(REPORTER, &written, Event::warning("Host Backup Failed", message)).await;
     }
     Ok(Next::Wait)
+}
+
+/// Pushes the metrics of a session that has ended, if that is due and no later one of its invoker
+/// has begun.
+pub(super) async fn push(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<()> {
+    let Some(invoker) = configuration_of(cluster, session) else { return Ok(()) };
+    let began = matches!(status::phase_of(session), Phase::Succeeded | Phase::Failed);
+    let later = |other: &BackupSession| {
+        is_of(other, invoker.name())
+            && other.metadata.creation_timestamp > session.metadata.creation_timestamp
+            && !matches!(status::phase_of(other), Phase::Pending | Phase::Skipped)
+    };
+    if !began
+        || status::is_pushed(session)
+        || !cluster.stores.sessions.select_in(session.namespace(), later).is_empty()
+    {
+        return Ok(());
+    }
+    let unpushed = Unpushed {
+        session: Key::of(&**session),
+        job: Key::new(session.namespace(), names::backup_job(session.name())),
+        session_owner: &labels::owner(&**session),
+        purpose: Purpose::Backup,
+        invoker: &invoker.metadata,
+        invoker_owner: &labels::owner(&*invoker),
+        runtime: invoker.spec.runtime_settings.as_ref(),
+    };
+    push::missing(cluster, &unpushed).await
+}
+
+/// The sessions of the same invoker that were made before.
+fn earlier(cluster: &Cluster, session: &BackupSession) -> Vec<Key> {
+    let earlier = |other: &BackupSession| {
+        other.spec.invoker == session.spec.invoker
+            && other.metadata.creation_timestamp < session.metadata.creation_timestamp
+    };
+    let found = cluster.stores.sessions.select_in(session.namespace(), earlier);
+    found.iter().map(|other| Key::of(&**other)).collect()
 }
 
 /// The invoker is not ready, or another session runs.

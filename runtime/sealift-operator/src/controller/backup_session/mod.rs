@@ -44,6 +44,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     if phase.is_final() || phase == Phase::Unknown {
         leave(&cluster, &key);
         adopt::adopt(&cluster, &session).await?;
+        finish::push(&cluster, &session).await?;
         return retry::retry(&cluster, &session).await;
     }
     if phase == Phase::Running {

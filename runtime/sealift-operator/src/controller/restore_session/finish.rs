@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sealift_api::restore_session::RestoreSession;
 use sealift_core::names::DEFAULT_HOSTNAME;
-use sealift_core::outcome::JobOutcome;
 use sealift_kube::event::Event;
 use sealift_kube::read;
 use sealift_kube::watch::Key;
@@ -36,7 +35,6 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
             None => return Ok(Next::Wait),
         }
     }
-    let record = ending.record().cloned();
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
@@ -52,14 +50,13 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };
-    conclude(cluster, &session, conclusion, record.as_ref()).await
+    conclude(cluster, &session, conclusion).await
 }
 
 async fn conclude(
     cluster: &Cluster,
     session: &Arc<RestoreSession>,
     conclusion: Conclusion,
-    record: Option<&JobOutcome>,
 ) -> Result<Next> {
     let alias = session.spec.target.as_ref().and_then(|target| target.alias.as_deref());
     let hostname = alias.filter(|alias| !alias.is_empty()).unwrap_or(DEFAULT_HOSTNAME);
@@ -68,24 +65,29 @@ async fn conclude(
         End { conclusion: &conclusion, hostname, time_out, statements: &[], now: cluster.now() };
     let written = status::end(cluster, session, &end).await?;
     leave(cluster, &Key::of(&**session));
-    if !status::is_pushed(&written) {
-        let owner = labels::owner(&written);
-        let unpushed = Unpushed {
-            session: Key::of(&written),
-            session_owner: &owner,
-            purpose: Purpose::Restore,
-            invoker: &written.metadata,
-            invoker_owner: &owner,
-            runtime: written.spec.runtime_settings.as_ref(),
-            record,
-        };
-        push::missing(cluster, &unpushed).await;
-    }
     if let Some(error) = conclusion.error(time_out) {
         let message = format!("restore failed for host \"{hostname}\". Reason: {error}");
         cluster.tell(REPORTER, &written, Event::warning("Host Restore Failed", message)).await;
     }
     Ok(Next::Wait)
+}
+
+/// Pushes the metrics of a restore that has ended, if that is due.
+pub(super) async fn push(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<()> {
+    if status::is_pushed(session) {
+        return Ok(());
+    }
+    let owner = labels::owner(&**session);
+    let unpushed = Unpushed {
+        session: Key::of(&**session),
+        job: Key::new(session.namespace(), names::restore_job(session.name())),
+        session_owner: &owner,
+        purpose: Purpose::Restore,
+        invoker: &session.metadata,
+        invoker_owner: &owner,
+        runtime: session.spec.runtime_settings.as_ref(),
+    };
+    push::missing(cluster, &unpushed).await
 }
 
 /// It cannot be run.

@@ -50,6 +50,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
             | RestoreSessionPhase::Unknown,
         ) => {
             leave(&cluster, &key);
+            finish::push(&cluster, &session).await?;
             Ok(Next::Wait)
         }
         Some(RestoreSessionPhase::Running) => {
