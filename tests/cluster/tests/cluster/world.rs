@@ -10,6 +10,7 @@ use sealift_cluster::namespaces::{NODE_ADDRESS, Place};
 use sealift_cluster::node::Node;
 use sealift_cluster::operator::Operator;
 use sealift_e2e::binaries;
+use sealift_e2e::pushgateway::Pushgateway;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ use crate::stage::{self, Backing};
 pub struct World {
     // Dropped in this order.
     operator: OnceLock<Result<Mutex<Operator>, String>>,
+    pushgateway: OnceLock<Result<Mutex<Pushgateway>, String>>,
     round: OnceLock<Result<Round, String>>,
     backing: OnceLock<Result<Backing, String>>,
     image: OnceLock<Result<(), String>>,
@@ -40,6 +42,7 @@ impl World {
     pub fn new(place: Place) -> Self {
         Self {
             operator: OnceLock::new(),
+            pushgateway: OnceLock::new(),
             round: OnceLock::new(),
             backing: OnceLock::new(),
             image: OnceLock::new(),
@@ -73,10 +76,20 @@ impl World {
         Ok(operator.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The Pushgateway of that operator, where Jobs reach it.
+    pub fn pushgateway(&self) -> Result<MutexGuard<'_, Pushgateway>> {
+        let start = || {
+            let folder = self.cluster()?.folder.path().join("pushgateway");
+            Pushgateway::start_on(&folder, self.address()).map(Mutex::new)
+        };
+        let gateway = shared(self.pushgateway.get_or_init(|| said(start())))?;
+        Ok(gateway.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Another operator, with flags of the row's own. Its name among them is `name`.
     pub fn another_operator(&self, name: &str, arguments: &[&str]) -> Result<Operator> {
-        let kubeconfig =
-            self.plane()?.kubeconfig(name, "sealift-operator", Some("system:masters"))?;
+        let group = Some("system:serviceaccounts");
+        let kubeconfig = self.plane()?.kubeconfig(name, OPERATOR, group)?;
         let folder = self.cluster()?.folder.path().join(name);
         let (image, identity) = (format!("--image={}", stage::IMAGE), format!("--pod-name={name}"));
         let mut all = vec![image.as_str(), identity.as_str()];
@@ -121,14 +134,19 @@ impl World {
 
     fn start_cluster(&self) -> Result<Cluster> {
         let folder = tempfile::Builder::new().prefix("sealift-cluster-").tempdir()?;
-        // Outside of a network of its own the machine's address must not be listened on.
-        let address = if self.place == Place::Own { NODE_ADDRESS } else { "127.0.0.1" };
-        let plane = ControlPlane::start(&folder.path().join("plane"), address)?;
+        let plane = ControlPlane::start(&folder.path().join("plane"), self.address())?;
         Ok(Cluster { plane, folder })
     }
 
+    /// Where servers of the rows listen.
+    fn address(&self) -> &'static str {
+        // Outside of a network of its own the machine's address must not be listened on.
+        if self.place == Place::Own { NODE_ADDRESS } else { "127.0.0.1" }
+    }
+
     fn start_operator(&self) -> Result<Mutex<Operator>> {
-        let mut operator = self.another_operator("operator", &[])?;
+        let pushgateway = format!("--pushgateway-url={}", self.pushgateway()?.url());
+        let mut operator = self.another_operator("operator", &[&pushgateway])?;
         operator.wait_until_ready()?;
         Ok(Mutex::new(operator))
     }
