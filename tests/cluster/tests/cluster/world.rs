@@ -88,8 +88,8 @@ impl World {
 
     /// Another operator, with flags of the row's own. Its name among them is `name`.
     pub fn another_operator(&self, name: &str, arguments: &[&str]) -> Result<Operator> {
-        let group = Some("system:serviceaccounts");
-        let kubeconfig = self.plane()?.kubeconfig(name, OPERATOR, group)?;
+        let kubeconfig =
+            self.plane()?.kubeconfig(name, "sealift-operator", Some("system:masters"))?;
         let folder = self.cluster()?.folder.path().join(name);
         let (image, identity) = (format!("--image={}", stage::IMAGE), format!("--pod-name={name}"));
         let mut all = vec![image.as_str(), identity.as_str()];
