@@ -6,6 +6,10 @@ use sealift_core::hook::HookAction;
 use sealift_core::plan::{Direction, Plan, SecretRef, SecretTransform, StagePlan};
 use sealift_kube::lease;
 
+mod operator;
+
+pub use operator::{OperatorRule, Scope, operator_rules};
+
 const STASH: &str = "stash.appscode.com";
 const CATALOG: &str = "appcatalog.appscode.com";
 
@@ -37,7 +41,7 @@ pub fn rules(plan: &Plan) -> Vec<PolicyRule> {
     let mut rules = vec![
         // sealift-job writes its result; the final phase is the operator's.
         named(STASH, session, &["get"], &[name]),
-        named(STASH, &format!("{session}/status"), &["get", "update"], &[name]),
+        named(STASH, &format!("{session}/status"), &["update"], &[name]),
         // Its Events are about the session; an Event has no name before it is made.
         any("", "events", &["create"]),
     ];
@@ -82,7 +86,8 @@ fn sessions(plan: &Plan) -> &'static str {
 /// What the Job of a plan may do in the namespace of its Repository, if that is another one.
 #[must_use]
 pub fn repository_rules(plan: &Plan) -> Vec<PolicyRule> {
-    let mut rules = secret_rules(plan, &plan.repository.reference.namespace);
+    // Nothing else of that namespace, though the target may lie there, too.
+    let mut rules = vec![named("", "secrets", &["get"], &[&plan.repository.secret.name])];
     rules.extend(of_repository(plan));
     rules
 }
@@ -105,7 +110,7 @@ fn of_repository(plan: &Plan) -> Vec<PolicyRule> {
         // Its pins are compared.
         named(STASH, "repositories", &["get"], &[name]),
         // Size, integrity and counts after a backup.
-        named(STASH, "repositories/status", &["get", "update"], &[name]),
+        named(STASH, "repositories/status", &["update"], &[name]),
     ];
     let pin = plan.pins.objects.iter().find(|pin| pin.object == *repository);
     if let Some(pin) = pin {
@@ -191,164 +196,6 @@ fn hook_rules(plan: &Plan, here: &str) -> Vec<PolicyRule> {
         // Which pod that is shows when the hook runs: pods cannot be named here.
         any("", "pods", &["get"]),
         any("", "pods/exec", &["create", "get"]),
-    ]
-}
-
-/// A rule of the operator and the reason for it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OperatorRule {
-    /// The rule.
-    pub rule: PolicyRule,
-    /// The code that needs it.
-    pub reason: &'static str,
-    /// The chart value that switches it off; none = it is always there.
-    pub value: Option<&'static str>,
-}
-
-/// What the operator itself may do, in all namespaces it watches. It holds what it grants to
-/// Jobs, so that it needs neither `escalate` nor `bind`.
-#[must_use]
-pub fn operator_rules() -> Vec<OperatorRule> {
-    let rule = |groups: &[&str], resources: &[&str], verbs: &[&str], reason| OperatorRule {
-        rule: PolicyRule {
-            api_groups: Some(groups.iter().map(|group| (*group).to_owned()).collect()),
-            resources: Some(resources.iter().map(|name| (*name).to_owned()).collect()),
-            verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
-            ..PolicyRule::default()
-        },
-        reason,
-        value: None,
-    };
-    let optional = |value, rule: OperatorRule| OperatorRule { value: Some(value), ..rule };
-    vec![
-        rule(
-            &[STASH],
-            &["backupconfigurations", "backupsessions", "restoresessions", "repositories"],
-            &["get", "list", "watch", "patch"],
-            "cluster.rs watches them; controller/* adds finalizers, labels and owners",
-        ),
-        rule(
-            &[STASH],
-            &[
-                "backupconfigurations/status",
-                "backupsessions/status",
-                "restoresessions/status",
-                "repositories/status",
-            ],
-            &["get", "update"],
-            "controller/*/status.rs; rules.rs grants it to Jobs",
-        ),
-        rule(
-            &[STASH],
-            &[
-                "backupconfigurations/finalizers",
-                "backupsessions/finalizers",
-                "restoresessions/finalizers",
-            ],
-            &["update"],
-            "labels.rs makes them owners that block",
-        ),
-        rule(
-            &[STASH],
-            &["backupsessions"],
-            &["create", "delete"],
-            "controller/backup_session/{retry,history}.rs; build/cron_job.rs grants create",
-        ),
-        rule(
-            &[STASH],
-            &["tasks", "functions"],
-            &["get", "list", "watch"],
-            "cluster.rs watches them: plans are made of them",
-        ),
-        rule(
-            &[CATALOG],
-            &["appbindings"],
-            &["get", "list", "watch"],
-            "cluster.rs watches them: targets; rules.rs grants get",
-        ),
-        rule(
-            &[""],
-            &["namespaces"],
-            &["get", "list", "watch"],
-            "cluster.rs watches their labels: usagePolicy selects by them",
-        ),
-        rule(
-            &["batch"],
-            &["cronjobs", "jobs"],
-            &["get", "list", "watch", "create", "patch", "delete"],
-            "controller/*/apply.rs makes them, ending.rs watches Jobs",
-        ),
-        rule(
-            &[""],
-            &["pods"],
-            &["get", "list", "watch"],
-            "ending.rs: why a Job's pod died or does not start",
-        ),
-        rule(
-            &[""],
-            &["configmaps", "serviceaccounts", "persistentvolumeclaims"],
-            &["get", "list", "watch", "create", "patch", "delete"],
-            "controller/*/apply.rs: plans, ServiceAccounts, interim volumes",
-        ),
-        rule(
-            &["rbac.authorization.k8s.io"],
-            &["roles", "rolebindings"],
-            &["get", "list", "watch", "create", "patch", "delete"],
-            "controller/*/apply.rs: one pair per invoker",
-        ),
-        rule(
-            &["coordination.k8s.io"],
-            &["leases"],
-            &["get", "create", "patch", "update"],
-            "the leader's Lease, and a Lease for each repository; rules.rs grants get and update",
-        ),
-        rule(&[""], &["events"], &["create"], "sealift-kube/event.rs; rules.rs grants it"),
-        rule(
-            &[""],
-            &["secrets"],
-            &["get"],
-            "secret_check.rs looks whether those that are named are there; rules.rs grants it",
-        ),
-        rule(
-            &["apps"],
-            &["deployments"],
-            &["list", "watch"],
-            "takeover.rs: whether the original's operator runs",
-        ),
-        rule(
-            &["apiregistration.k8s.io"],
-            &["apiservices"],
-            &["list"],
-            "leftovers.rs: what the original left behind",
-        ),
-        rule(
-            &["admissionregistration.k8s.io"],
-            &["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
-            &["list"],
-            "leftovers.rs: what the original left behind",
-        ),
-        optional(
-            "rbac.restoreUnsealKeys",
-            rule(
-                &[""],
-                &["secrets"],
-                &["patch"],
-                "rules.rs grants it to the Job of a restore that brings unseal keys back",
-            ),
-        ),
-        optional(
-            "rbac.execHooks",
-            rule(
-                &[""],
-                &["pods/exec"],
-                &["create", "get"],
-                "rules.rs grants it to Jobs with an exec hook",
-            ),
-        ),
-        optional(
-            "rbac.execHooks",
-            rule(&[""], &["endpoints"], &["get"], "rules.rs grants it to Jobs with an exec hook"),
-        ),
     ]
 }
 

@@ -118,11 +118,15 @@ impl Log {
         self.requests.iter().filter(move |request| request.user == user)
     }
 
-    /// What a user was refused, each thing once.
+    /// What a user was refused and never given in that namespace, each thing once. An API server
+    /// that has just started refuses everybody until it has read the Roles.
     #[must_use]
     pub fn refusals(&self, user: &str) -> BTreeSet<String> {
+        let place = |request: &Request| (request.right.clone(), request.namespace.clone());
+        let given: BTreeSet<_> =
+            self.of(user).filter(|request| request.allowed).map(place).collect();
         self.of(user)
-            .filter(|request| !request.allowed)
+            .filter(|request| !request.allowed && !given.contains(&place(request)))
             .map(|request| format!("{} {}/{}", request.right, request.namespace, request.name))
             .collect()
     }

@@ -6,20 +6,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{OperatorRule, operator_rules};
-
-/// File of the rules that no value switches off.
-const ALWAYS: &str = "always.yaml";
+use super::{OperatorRule, Scope, operator_rules};
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/chart/sealift/rules"))
 }
 
-/// `rbac.execHooks` stands in `execHooks.yaml`.
+/// By scope; of those in watched namespaces, `rbac.execHooks` stands in `execHooks.yaml`.
 fn file(rule: &OperatorRule) -> String {
-    match rule.value {
-        None => ALWAYS.to_owned(),
-        Some(value) => format!("{}.yaml", value.rsplit('.').next().unwrap()),
+    match (rule.scope, rule.value) {
+        (Scope::Watched, None) => "watched.yaml".to_owned(),
+        (Scope::Watched, Some(value)) => format!("{}.yaml", value.rsplit('.').next().unwrap()),
+        (Scope::Cluster, _) => "cluster.yaml".to_owned(),
+        (Scope::Own, _) => "own.yaml".to_owned(),
     }
 }
 
@@ -75,7 +74,7 @@ fn each_switch_is_a_value_of_the_chart() {
         assert!(
             before
                 .trim_end()
-                .trim_end_matches("{{-")
+                .trim_end_matches("{{")
                 .trim_end()
                 .ends_with(&format!("{{{{- if .Values.{value} }}}}")),
             "{value} does not switch {included}"

@@ -29,12 +29,12 @@ fn shown(rules: &[PolicyRule]) -> String {
 fn a_backup_reads_its_secrets_and_writes_its_status() {
     insta::assert_snapshot!(shown(&rules(&backup().plan())), @r"
     get stash.appscode.com/backupsessions demo-backup-1700000000
-    get,update stash.appscode.com/backupsessions/status demo-backup-1700000000
+    update stash.appscode.com/backupsessions/status demo-backup-1700000000
     create /events *
     get appcatalog.appscode.com/appbindings vault
     get /secrets gcs-secret,vault-backup-token,vault-keys
     get stash.appscode.com/repositories gcp-demo-repo
-    get,update stash.appscode.com/repositories/status gcp-demo-repo
+    update stash.appscode.com/repositories/status gcp-demo-repo
     get,update coordination.k8s.io/leases sealift-repository-uid
     ");
 }
@@ -46,13 +46,13 @@ fn only_a_restore_that_brings_keys_back_may_change_their_secret() {
     let force = "  task: {params: [{name: force, value: \"true\"}]}\n  rules:";
     insta::assert_snapshot!(shown(&rules(&restore().edit("invoker", rules_field, force).plan())), @r"
     get stash.appscode.com/restoresessions vault-restore-session
-    get,update stash.appscode.com/restoresessions/status vault-restore-session
+    update stash.appscode.com/restoresessions/status vault-restore-session
     create /events *
     get appcatalog.appscode.com/appbindings vault
     get /secrets gcs-secret,vault-backup-token,vault-keys
     patch /secrets vault-keys
     get stash.appscode.com/repositories gcp-demo-repo
-    get,update stash.appscode.com/repositories/status gcp-demo-repo
+    update stash.appscode.com/repositories/status gcp-demo-repo
     get,update coordination.k8s.io/leases sealift-repository-uid
     ");
 }

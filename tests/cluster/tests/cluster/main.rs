@@ -33,12 +33,14 @@ mod pod_faults;
 mod pods;
 mod readiness;
 mod retries;
+mod rights;
 mod round;
 mod scene;
 mod sessions;
 mod stage;
 mod tasks;
 mod triggers;
+mod watched;
 mod world;
 
 use std::sync::Arc;
@@ -63,10 +65,13 @@ fn main() {
     let world = Arc::new(World::new(place));
     let trials = trials(&world);
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let all = arguments.filter.is_none() && arguments.skip.is_empty();
+    let judged = libtest_mimic::run(&arguments, rights::judgement(&world, all));
     world.say_figures();
     // `exit` runs no destructors: the servers end here.
     drop(world);
-    conclusion.exit();
+    conclusion.exit_if_failed();
+    judged.exit();
 }
 
 fn trials(world: &Arc<World>) -> Vec<Trial> {
@@ -85,6 +90,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         retries::tests(world),
         job_faults::tests(world),
         operator_faults::tests(world),
+        rights::tests(world),
+        watched::tests(world),
     ]
     .into_iter()
     .flatten()

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use anyhow::{Result, anyhow};
 use libtest_mimic::{Failed, Trial};
 use sealift_cluster::ControlPlane;
+use sealift_cluster::helm::Helm;
 use sealift_cluster::images::Image;
 use sealift_cluster::namespaces::{NODE_ADDRESS, Place};
 use sealift_cluster::node::Node;
@@ -16,6 +17,9 @@ use tempfile::TempDir;
 
 use crate::round::Round;
 use crate::stage::{self, Backing};
+
+/// Whose rights the operators of the rows have: those the chart gives, and no others.
+pub const OPERATOR: &str = "system:serviceaccount:sealift-tests:tests-sealift";
 
 /// Started when the first row asks for them.
 pub struct World {
@@ -88,8 +92,8 @@ impl World {
 
     /// Another operator, with flags of the row's own. Its name among them is `name`.
     pub fn another_operator(&self, name: &str, arguments: &[&str]) -> Result<Operator> {
-        let kubeconfig =
-            self.plane()?.kubeconfig(name, "sealift-operator", Some("system:masters"))?;
+        let group = Some("system:serviceaccounts");
+        let kubeconfig = self.plane()?.kubeconfig(name, OPERATOR, group)?;
         let folder = self.cluster()?.folder.path().join(name);
         let (image, identity) = (format!("--image={}", stage::IMAGE), format!("--pod-name={name}"));
         let mut all = vec![image.as_str(), identity.as_str()];
@@ -117,6 +121,11 @@ impl World {
     /// The guide, played once.
     pub fn round(&self) -> Result<&Round> {
         shared(self.round.get_or_init(|| said(Round::new(self))))
+    }
+
+    /// The control plane, if any row asked for it.
+    pub fn started_plane(&self) -> Option<&ControlPlane> {
+        self.cluster.get().and_then(|cluster| Some(&cluster.as_ref().ok()?.plane))
     }
 
     /// How long things took.
@@ -152,7 +161,7 @@ impl World {
     }
 }
 
-/// Our definitions, and the Functions and Tasks.
+/// Our definitions, the Functions and Tasks, and the operator's rights.
 fn install(plane: &ControlPlane) -> Result<()> {
     let deploy = binaries::source_root().join("deploy");
     let (crds, catalog) = (deploy.join("crds"), deploy.join("catalog"));
@@ -161,6 +170,15 @@ fn install(plane: &ControlPlane) -> Result<()> {
     kubectl.succeed(&["apply", "--server-side", "-f", &crds])?;
     kubectl.succeed(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])?;
     kubectl.succeed(&["apply", "--server-side", "-f", &catalog.to_string_lossy()])?;
+    let chart = deploy.join("chart").join("sealift");
+    let rights = Helm::new(kubectl)?.succeed(&[
+        "template",
+        "tests",
+        &chart.to_string_lossy(),
+        "--namespace=sealift-tests",
+        "--show-only=templates/cluster-role.yaml",
+    ])?;
+    kubectl.apply(&rights, &["--server-side"])?;
     Ok(())
 }
 
