@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::condition::Condition;
 use crate::kind::Kind;
 use crate::manifest::{Manifest, STASH_GROUP, STASH_V1ALPHA1};
 use crate::volume_source::LocalBackend;
@@ -213,6 +214,9 @@ pub struct RepositoryStatus {
     /// Who uses it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<TypedObjectReference>,
+    /// Ours: what keeps it from being used, or from being deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// An object that uses a Repository.

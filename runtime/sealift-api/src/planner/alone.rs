@@ -3,7 +3,7 @@
 //! For `sealift validate`, where a file may hold one Function and nothing else. A plan finds
 //! the same problems, and those that only show together.
 
-use sealift_core::plan::ObjectRef;
+use sealift_core::plan::{ObjectRef, RepositoryPlan};
 
 use super::problem::{PlanError, Problems, Reason, cluster_ref};
 use super::secret_check::Secrets;
@@ -11,6 +11,7 @@ use super::{Components, Environment, permission, repository, step};
 use crate::function::Function;
 use crate::object::Object;
 use crate::objects::Objects;
+use crate::repository::Repository;
 use crate::task::Task;
 
 /// Checks every Repository, Task and Function of the user. Secrets are not asked for, since
@@ -32,6 +33,21 @@ pub fn check_alone(objects: &Objects, components: &dyn Components) -> Result<(),
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems.into_error()) }
+}
+
+/// Where one Repository points, as the pods of a cluster see it. Its Secret is not asked for.
+///
+/// # Errors
+/// All that is wrong with its backend, at least one.
+pub fn repository_in_pod(repository: &Repository) -> Result<RepositoryPlan, PlanError> {
+    let mut problems = Problems::default();
+    let objects = Objects::default();
+    let secrets = Secrets { objects: &objects, environment: Environment::Pod };
+    let plan = repository::of_object(secrets, repository, &mut problems);
+    match plan.filter(|_| problems.is_empty()) {
+        Some(plan) => Ok(plan),
+        None => Err(problems.into_error()),
+    }
 }
 
 fn check_task(objects: &Objects, task: &Task, problems: &mut Problems) {

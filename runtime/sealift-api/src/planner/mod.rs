@@ -35,7 +35,7 @@ use sealift_core::duration;
 use sealift_core::limits::MAX_SESSION_SECONDS;
 use sealift_core::plan::{Direction, ObjectRef, PLAN_VERSION, Plan, RepositoryPlan, Retention};
 
-pub use alone::{check_alone, repository_plan};
+pub use alone::{check_alone, repository_in_pod};
 pub use input::{ComponentInfo, Components, Environment, PlanInput, PlanOptions};
 use invoker::Invoker;
 pub use pins::pins;
