@@ -54,6 +54,12 @@ impl Namespace {
         Self { name, labels }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its labels.
     #[must_use]
     pub fn labels(&self) -> &BTreeMap<String, String> {

@@ -98,7 +98,8 @@ impl Admission {
         Self { limit, state: Mutex::default() }
     }
 
-    /// Takes a session's invoker and target for it. A restore has no invoker but itself.
+    /// Takes a session's invoker and target for it. A restore has no invoker but itself. In the
+    /// target's own namespace, sessions of other namespaces are nobody to wait for.
     ///
     /// # Errors
     /// Another session holds one of them: that session.
@@ -109,7 +110,11 @@ impl Admission {
         target: &ObjectRef,
     ) -> Result<(), Session> {
         let mut state = self.state();
-        let other = [invoker.and_then(|key| state.invokers.get(key)), state.targets.get(target)]
+        let at_home = |session: &Session| session.key.namespace == target.namespace;
+        // Whoever can name a target of another namespace must not keep that one from backing it up.
+        let in_the_way = |holder: &&Session| at_home(holder) || !at_home(session);
+        let holder = state.targets.get(target).filter(in_the_way);
+        let other = [invoker.and_then(|key| state.invokers.get(key)), holder]
             .into_iter()
             .flatten()
             .find(|holder| *holder != session)
@@ -287,6 +292,20 @@ mod tests {
         assert_eq!(admission.claim(&s3, Some(&key("b")), &vault()), Err(s1.clone()));
         assert_eq!(admission.leave(&s1), [s2, s3.clone()]);
         assert_eq!(admission.claim(&s3, Some(&key("b")), &vault()), Ok(()));
+    }
+
+    #[test]
+    fn a_foreign_session_keeps_nobody_from_the_target_of_their_namespace() {
+        let admission = Admission::new(0);
+        let (foreign, other) = (backup("evil", "one"), backup("evil", "two"));
+        let own = backup("demo", "own");
+        assert_eq!(admission.claim(&foreign, None, &vault()), Ok(()));
+        assert_eq!(admission.claim(&other, None, &vault()), Err(foreign.clone()));
+        assert_eq!(admission.claim(&own, None, &vault()), Ok(()));
+        assert_eq!(admission.claim(&other, None, &vault()), Err(own.clone()));
+        // The end of the one that lost the target does not free it.
+        admission.leave(&foreign);
+        assert_eq!(admission.claim(&restore("demo", "r"), None, &vault()), Err(own));
     }
 
     #[test]

@@ -13,7 +13,8 @@ const CRON_JOB: usize = 52;
 const OBJECT: usize = 253;
 /// Hexadecimal digits of a hash in a name: 32 bits tell the objects of one namespace apart.
 const HASH: usize = 8;
-const TRIGGER: &str = "stash-trigger-";
+/// How the name of every CronJob begins.
+pub(crate) const TRIGGER: &str = "stash-trigger-";
 
 /// CronJob, its ServiceAccount, Role and RoleBinding. With a target in another namespace the
 /// invoker's namespace is part of it.
@@ -65,6 +66,21 @@ pub fn restore_job(session: &str) -> String {
 #[must_use]
 pub fn push_job(session: &str) -> String {
     cut(&format!("sealift-push-{}", dashed(session)), LABEL)
+}
+
+/// What removes the data of a Repository: ServiceAccount, Role and RoleBinding. Names that differ
+/// in dots only become one, so the object's uid is part of it.
+#[must_use]
+pub fn wipe(repository: &str, uid: &str) -> String {
+    let uid: String = uid.chars().take(HASH).collect();
+    // Room for the number of an attempt.
+    cut(&format!("sealift-wipe-{}-{uid}", dashed(repository)), LABEL - 5)
+}
+
+/// The Job of an attempt; `wipe` is a name of [`wipe`].
+#[must_use]
+pub fn wipe_job(wipe: &str, attempt: u32) -> String {
+    cut(&format!("{wipe}-{attempt}"), LABEL)
 }
 
 /// ServiceAccount, Role and RoleBinding of an invoker's Jobs.
@@ -141,6 +157,7 @@ mod tests {
         assert_eq!(repository_access("demo", "RestoreSession", "r"), "demo-restoresession-r-0");
         assert_eq!(interim_claim("demo-backup-17", "v1"), "demo-backup-17-v1");
         assert_eq!(plan("demo-backup-17"), "sealift-plan-demo-backup-17");
+        assert_eq!(wipe_job(&wipe("a.b", "0a1b2c3d-4e"), 2), "sealift-wipe-a-b-0a1b2c3d-2");
     }
 
     #[test]
@@ -175,6 +192,7 @@ mod tests {
             repository_access("demo", "BackupConfiguration", &long),
             interim_claim(&long, "v1"),
             label_value(&long),
+            wipe_job(&wipe(&long, "0a1b2c3d-4e5f"), 1234),
         ] {
             assert!(name.len() <= LABEL && name.len() > 55, "{name}");
             assert_eq!(object(&name), Ok(()), "{name}");

@@ -12,6 +12,7 @@ use sealift_core::plan::{ObjectRef, Plan};
 use sealift_kube::watch::Key;
 
 use crate::cluster::Stores;
+use crate::labels;
 use crate::options::Options;
 
 /// Plans a session of a BackupConfiguration.
@@ -79,6 +80,13 @@ pub fn is_absence(problem: &Problem) -> bool {
         && ["spec.repository.name", "spec.target.ref"].contains(&problem.field.as_str())
 }
 
+/// Whether the Repository's usage policy refuses the invoker.
+#[must_use]
+pub fn is_forbidden(plan: &Result<Plan, PlanError>) -> bool {
+    plan.as_ref()
+        .is_err_and(|error| error.problems.iter().any(|found| found.reason == Reason::NotAllowed))
+}
+
 /// All problems in one text, each with what to do.
 #[must_use]
 pub fn text<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> String {
@@ -115,7 +123,9 @@ fn related(
 ) -> Objects {
     let mut objects = Objects::default();
     let repository = repository_key(namespace, repository);
-    if let Some(found) = repository.and_then(|key| stores.repositories.find(&key)) {
+    let found = repository.and_then(|key| stores.repositories.find(&key));
+    // One that is being deleted takes no new session.
+    if let Some(found) = found.filter(|found| !labels::is_going(&found.metadata)) {
         insert(&mut objects, Object::Repository(Box::new((*found).clone())));
     }
     let target = target(namespace, target_ref);

@@ -42,6 +42,7 @@ pub use pins::pins;
 use problem::Problems;
 pub use problem::{PlanError, Problem, Reason};
 use secret_check::Secrets;
+pub use usage_policy::{Use, usage};
 
 use crate::backup_configuration::BackupConfiguration;
 use crate::objects::Objects;

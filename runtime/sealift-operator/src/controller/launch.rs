@@ -12,10 +12,10 @@ use sealift_kube::apply::{Created, apply, create};
 use sealift_kube::watch::Key;
 use sealift_kube::{Class, delete, read};
 
-use crate::build::{self, Access, Desired, Work};
+use crate::build::{self, Access, Desired, Work, plan_map};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::rules;
+use crate::{names, rules};
 
 /// Why a session cannot be started, and never will be as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,40 @@ pub(crate) async fn check_secrets(cluster: &Cluster, plan: &Plan) -> Result<Resu
     Ok(Ok(()))
 }
 
+/// Why a plan may not be carried out for want of rights in its target's namespace: nothing is
+/// granted there, the user's ServiceAccount must have the rights.
+#[must_use]
+pub(crate) fn foreign_target(plan: &Plan, own_account: Option<&str>) -> Option<String> {
+    let target = &plan.target.reference;
+    if target.namespace == plan.invoker.namespace || own_account.is_some() {
+        return None;
+    }
+    let missing: Vec<String> = rules::target_rules(plan)
+        .iter()
+        .map(|rule| {
+            let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default().join(", ");
+            format!(
+                "{} {} {}",
+                rule.verbs.join(", "),
+                list(&rule.resources),
+                list(&rule.resource_names)
+            )
+        })
+        .collect();
+    Some(format!(
+        "{}: spec.target.ref.namespace: the target is in namespace {}, where no rights are granted (help: set spec.runtimeSettings.pod.serviceAccountName to a ServiceAccount that may, there: {})",
+        plan.invoker,
+        target.namespace,
+        missing.join("; ")
+    ))
+}
+
 /// Makes everything, the Job last.
 pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<(), Refusal>> {
+    // A status says that the invoker is ready, and rights do not follow from what a status says.
+    if let Some(message) = foreign_target(work.plan, build::own_service_account(work.runtime)) {
+        return Ok(Err(Refusal { message }));
+    }
     let desired = build::desired(work)
         .map_err(|source| Error::Build { session: Box::new(work.plan.session.clone()), source });
     let launched = match desired {
@@ -110,6 +142,14 @@ async fn plan_map(cluster: &Cluster, plan: &ConfigMap) -> Result<()> {
     // Whoever is still faster is seen at the next attempt.
     apply(client, plan).await?;
     Ok(())
+}
+
+/// The plan a session's Job was given; none = there is none that can be read.
+pub(crate) async fn plan_of(cluster: &Cluster, session: &Key) -> Result<Option<Plan>> {
+    let Key { namespace, name } = session;
+    let found = read::find::<ConfigMap>(&cluster.client, namespace, &names::plan(name)).await?;
+    let text = found.and_then(|found| found.data?.remove(plan_map::FILE));
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// Ends the Job of a session.

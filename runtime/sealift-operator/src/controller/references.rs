@@ -13,6 +13,7 @@ use sealift_core::plan::{ObjectRef, Plan};
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
+use crate::labels;
 use crate::planning;
 use crate::secret_check::Seen;
 
@@ -44,6 +45,8 @@ pub(crate) struct Dereferenced<Object> {
     pub(crate) object: Arc<Object>,
     pub(crate) repository_key: Option<Key>,
     pub(crate) repository: Option<Arc<Repository>>,
+    /// It is there, but being deleted.
+    pub(crate) repository_goes: bool,
     /// The Secret of the storage; none = the Repository names none.
     pub(crate) secret: Option<BackendSecret>,
     pub(crate) target: Option<ObjectRef>,
@@ -69,8 +72,12 @@ impl<Object> Dereferenced<Object> {
     ) -> Self {
         let stores = &cluster.stores;
         let repository_key = planning::repository_key(named.namespace, named.repository);
-        let repository = repository_key.as_ref().and_then(|key| stores.repositories.find(key));
-        let secret = match repository.as_deref() {
+        let found = repository_key.as_ref().and_then(|key| stores.repositories.find(key));
+        // One that is being deleted takes no new session.
+        let repository_goes = found.as_ref().is_some_and(|it| labels::is_going(&it.metadata));
+        let repository = found.filter(|_| !repository_goes);
+        // Who may not use a Repository is not told what its Secret is called, nor whether it is there.
+        let secret = match repository.as_deref().filter(|_| !planning::is_forbidden(&plan)) {
             Some(repository) => backend_secret(cluster, repository).await,
             None => None,
         };
@@ -79,7 +86,16 @@ impl<Object> Dereferenced<Object> {
             stores.app_bindings.get(&target.namespace, &target.name).is_some()
         });
         let object = Arc::clone(object);
-        Self { object, repository_key, repository, secret, target, target_found, plan }
+        Self {
+            object,
+            repository_key,
+            repository,
+            repository_goes,
+            secret,
+            target,
+            target_found,
+            plan,
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 //! Makes a BackupConfiguration's children be there: its CronJob, with what it may do; and
 //! removes what older releases called otherwise.
 
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::CronJob;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
+use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::Key;
 use sealift_kube::{apply as server, delete};
+use serde::de::DeserializeOwned;
 
 use super::dereference::Dereferenced;
 use crate::build::Access;
 use crate::build::cron_job::{self, Trigger};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MetaStore};
 use crate::condition::{Statement, Type};
 use crate::error::Result;
-use crate::{labels, names};
+use crate::{labels, names, relations};
 
 /// Adds the finalizer.
 pub(super) async fn finalizer(
@@ -94,20 +98,60 @@ async fn remove_leftovers(
     let namespace = configuration.namespace();
     let old = names::old_trigger(configuration.name());
     let uid = configuration.metadata.uid.as_deref();
-    let stale = cluster.stores.cron_jobs.select_in(namespace, |job| {
+    let store = &cluster.stores.cron_jobs;
+    let mut stale = store.related(relations::OWNER, &Key::of(configuration));
+    stale.retain(|job| {
         let name = job.metadata.name.as_deref().unwrap_or_default();
-        let ours = labels::controller_of(&job.metadata, "BackupConfiguration")
-            .is_some_and(|owner| Some(owner.uid.as_str()) == uid);
-        Some(name) != wanted && (ours || name == old)
+        let ours = name.starts_with(names::TRIGGER) && is_owned(&job.metadata, uid);
+        Some(name) != wanted && name != old && ours
     });
+    stale.extend(store.get(namespace, &old).filter(|_| wanted != Some(&old)));
     for job in stale {
         let name = job.metadata.name.as_deref().unwrap_or_default();
         tracing::info!(object = %Key::new(namespace, name), "a CronJob of another name is removed");
         let client = &cluster.client;
         delete::delete::<CronJob>(client, namespace, name, job.metadata.uid.as_deref()).await?;
-        delete::delete::<RoleBinding>(client, namespace, name, None).await?;
-        delete::delete::<Role>(client, namespace, name, None).await?;
-        delete::delete::<ServiceAccount>(client, namespace, name, None).await?;
+        let of = Rights { namespace, name, uid: uid.filter(|_| name != old) };
+        of.remove(client, &cluster.stores.role_bindings).await?;
+        of.remove(client, &cluster.stores.roles).await?;
+        of.remove(client, &cluster.stores.service_accounts).await?;
     }
     Ok(())
+}
+
+/// What gave a CronJob's pod its rights.
+struct Rights<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    /// The BackupConfiguration's. None: the name alone says whose it is.
+    uid: Option<&'a str>,
+}
+
+impl Rights<'_> {
+    /// Whoever may make a CronJob must not have other people's rights removed by its name: only
+    /// what has the same owner goes.
+    async fn remove<K>(&self, client: &Client, store: &MetaStore<K>) -> Result<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
+        let Self { namespace, name, uid } = *self;
+        let found = store.get(namespace, name);
+        let found = found.as_ref().map(|found| &found.metadata);
+        match (uid, found) {
+            (None, _) => delete::delete::<K>(client, namespace, name, None).await?,
+            (Some(_), Some(meta)) if is_owned(meta, uid) => {
+                delete::delete::<K>(client, namespace, name, meta.uid.as_deref()).await?;
+            }
+            (Some(_), _) => {}
+        }
+        Ok(())
+    }
+}
+
+fn is_owned(meta: &ObjectMeta, uid: Option<&str>) -> bool {
+    labels::controller_of(meta, "BackupConfiguration")
+        .is_some_and(|owner| Some(owner.uid.as_str()) == uid)
 }

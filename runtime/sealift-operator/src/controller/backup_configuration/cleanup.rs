@@ -1,9 +1,15 @@
 //! A BackupConfiguration goes: what lies in other namespaces is removed by hand, the rest goes
 //! with its owner. Never validates anything; what is already gone is success.
 
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use sealift_api::backup_configuration::BackupConfiguration;
-use sealift_kube::{apply as server, delete};
+use sealift_core::plan::ObjectRef;
+use sealift_kube::kube::Resource;
+use sealift_kube::{apply as server, delete, read};
+use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -14,7 +20,7 @@ pub(super) async fn cleanup(cluster: &Cluster, configuration: &BackupConfigurati
     if !labels::has_finalizer(&configuration.metadata, labels::FINALIZER) {
         return Ok(());
     }
-    repository_access(cluster, namespace, "BackupConfiguration", name).await?;
+    repository_access(cluster, &configuration.reference(), None).await?;
     let rest: Vec<&String> = configuration
         .metadata
         .finalizers
@@ -33,31 +39,54 @@ pub(super) async fn cleanup(cluster: &Cluster, configuration: &BackupConfigurati
     }
 }
 
-/// Removes the rights an invoker's Jobs have in the namespaces of Repositories.
+/// Removes the rights an invoker's Jobs have in the namespaces of Repositories, but for those in
+/// `keep`. What was made a moment ago may not have been seen yet, and a finalizer is taken off
+/// once: so it is asked live.
 pub(crate) async fn repository_access(
     cluster: &Cluster,
-    namespace: &str,
-    kind: &str,
-    invoker: &str,
+    invoker: &ObjectRef,
+    keep: Option<&str>,
 ) -> Result<()> {
-    let name = names::repository_access(namespace, kind, invoker);
-    // The labels tell it from an object of the same name that is not ours.
-    let ours = |meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| {
-        let label = |key: &str| {
-            meta.labels.iter().flatten().find(|(found, _)| *found == key).map(|(_, value)| value)
-        };
-        meta.name.as_deref() == Some(&name)
-            && label(labels::INVOKER_TYPE) == Some(&names::label_value(kind))
-            && label(labels::INVOKER_NAME) == Some(&names::label_value(invoker))
+    let ObjectRef { kind, namespace, name, .. } = invoker;
+    let access = OfInvoker {
+        name: names::repository_access(namespace, kind, name),
+        // They tell it from an object of the same name that is not ours.
+        labels: format!(
+            "{}={},{}={}",
+            labels::INVOKER_TYPE,
+            names::label_value(kind),
+            labels::INVOKER_NAME,
+            names::label_value(name)
+        ),
+        keep,
     };
-    let client = &cluster.client;
-    for binding in cluster.stores.role_bindings.select(|found| ours(&found.metadata)) {
-        let place = binding.metadata.namespace.as_deref().unwrap_or_default();
-        delete::delete::<RoleBinding>(client, place, &name, None).await?;
+    access.remove::<RoleBinding>(cluster).await?;
+    access.remove::<Role>(cluster).await
+}
+
+struct OfInvoker<'a> {
+    name: String,
+    labels: String,
+    keep: Option<&'a str>,
+}
+
+impl OfInvoker<'_> {
+    async fn remove<K>(&self, cluster: &Cluster) -> Result<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + DeserializeOwned
+            + Clone
+            + Debug,
+    {
+        let watched = cluster.options.watch_namespace.as_deref();
+        for found in read::list::<K>(&cluster.client, watched, &self.labels).await? {
+            let meta = found.meta();
+            let place = meta.namespace.as_deref().unwrap_or_default();
+            if meta.name.as_deref() == Some(&self.name) && Some(place) != self.keep {
+                let uid = meta.uid.as_deref();
+                delete::delete::<K>(&cluster.client, place, &self.name, uid).await?;
+            }
+        }
+        Ok(())
     }
-    for role in cluster.stores.roles.select(|found| ours(&found.metadata)) {
-        let place = role.metadata.namespace.as_deref().unwrap_or_default();
-        delete::delete::<Role>(client, place, &name, None).await?;
-    }
-    Ok(())
 }

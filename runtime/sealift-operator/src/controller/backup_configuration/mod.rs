@@ -15,7 +15,7 @@ use sealift_kube::watch::Key;
 use crate::cluster::Cluster;
 use crate::engine::Next;
 use crate::error::Result;
-use crate::labels;
+use crate::{build, labels, planning};
 
 pub(crate) use cleanup::repository_access;
 pub(crate) use validate::{Judgement, Words};
@@ -28,7 +28,9 @@ pub(crate) const COMPONENT: &str = "BackupConfiguration Controller";
 /// # Errors
 /// A call to the API server failed.
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
-    let Some(configuration) = cluster.stores.configurations.find(&key) else {
+    let configurations = &cluster.stores.configurations;
+    let Some(configuration) = configurations.find(&key) else {
+        cluster.tell_unreadable(COMPONENT, configurations, &key).await;
         return Ok(Next::Wait);
     };
     if labels::is_going(&configuration.metadata) {
@@ -40,6 +42,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     }
     apply::finalizer(&cluster, &configuration).await?;
     let found = dereference::dereference(&cluster, &configuration).await;
+    withdraw(&cluster, &found).await?;
     let valid = validate::validate(&found);
     let mut statements = valid.statements;
     let mut failure = None;
@@ -59,4 +62,19 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         (None, Some(secret)) => Ok(Next::After(secret.again + spread(Duration::from_secs(1)))),
         (None, None) => Ok(Next::Wait),
     }
+}
+
+/// Rights in another namespace end when the Repository there is no longer the one that is used,
+/// or may no longer be used, and not only with the invoker.
+async fn withdraw(cluster: &Cluster, found: &dereference::Dereferenced) -> Result<()> {
+    let object = &found.object;
+    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+    let edited = observed.is_some() && observed != object.metadata.generation;
+    if !edited && !planning::is_forbidden(&found.plan) {
+        return Ok(());
+    }
+    let own = build::own_service_account(object.spec.runtime_settings.as_ref());
+    let plan = found.plan.as_ref().ok().filter(|_| own.is_none());
+    let keep = plan.map(|plan| plan.repository.reference.namespace.as_str());
+    cleanup::repository_access(cluster, &object.reference(), keep).await
 }

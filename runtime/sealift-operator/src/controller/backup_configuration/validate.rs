@@ -7,8 +7,9 @@ use sealift_kube::watch::Key;
 use super::dereference::Dereferenced;
 use crate::build;
 use crate::condition::{Statement, Type};
-use crate::controller::references::Presence;
-use crate::{planning, rules};
+use crate::controller::launch;
+use crate::controller::references::{self, Presence};
+use crate::planning;
 
 /// What was found.
 #[derive(Debug, PartialEq)]
@@ -21,7 +22,7 @@ pub(crate) struct Validated {
 
 pub(crate) fn validate(found: &Dereferenced) -> Validated {
     let mut judgement = Judgement::default();
-    let there = judgement.repository(found.repository_key.as_ref(), found.repository.is_some());
+    let there = judgement.repository(found);
     if there {
         if let Some(secret) = &found.secret {
             judgement.secret(&secret.key, &secret.presence);
@@ -54,8 +55,9 @@ impl Judgement {
     }
 
     /// Whether it is there. No Repository named is the planner's to say.
-    pub(crate) fn repository(&mut self, key: Option<&Key>, there: bool) -> bool {
-        let Some(key) = key else { return true };
+    pub(crate) fn repository<Object>(&mut self, found: &references::Dereferenced<Object>) -> bool {
+        let Some(key) = &found.repository_key else { return true };
+        let there = found.repository.is_some();
         self.statements.push(if there {
             Statement::yes(
                 Type::RepositoryFound,
@@ -66,7 +68,10 @@ impl Judgement {
             Statement::no(
                 Type::RepositoryFound,
                 "RepositoryNotAvailable",
-                format!("Repository {key} does not exist."),
+                match found.repository_goes {
+                    true => format!("Repository {key} is being deleted."),
+                    false => format!("Repository {key} does not exist."),
+                },
             )
         });
         there
@@ -98,7 +103,7 @@ impl Judgement {
     /// Everything that is wrong and not merely absent.
     pub(crate) fn plan(&mut self, plan: &Result<Plan, PlanError>, own_account: Option<&str>) {
         let refusal = match plan {
-            Ok(plan) => foreign_target(plan, own_account),
+            Ok(plan) => launch::foreign_target(plan, own_account),
             Err(error) => {
                 let wrong: Vec<&Problem> =
                     error.problems.iter().filter(|found| !planning::is_absence(found)).collect();
@@ -133,30 +138,4 @@ impl Judgement {
             )
         });
     }
-}
-
-/// In a target's namespace nothing is granted: the user's ServiceAccount must have the rights.
-fn foreign_target(plan: &Plan, own_account: Option<&str>) -> Option<String> {
-    let target = &plan.target.reference;
-    if target.namespace == plan.invoker.namespace || own_account.is_some() {
-        return None;
-    }
-    let missing: Vec<String> = rules::target_rules(plan)
-        .iter()
-        .map(|rule| {
-            let list = |list: &Option<Vec<String>>| list.clone().unwrap_or_default().join(", ");
-            format!(
-                "{} {} {}",
-                rule.verbs.join(", "),
-                list(&rule.resources),
-                list(&rule.resource_names)
-            )
-        })
-        .collect();
-    Some(format!(
-        "{}: spec.target.ref.namespace: the target is in namespace {}, where no rights are granted (help: set spec.runtimeSettings.pod.serviceAccountName to a ServiceAccount that may, there: {})",
-        plan.invoker,
-        target.namespace,
-        missing.join("; ")
-    ))
 }

@@ -8,6 +8,7 @@ use sealift_kube::watch::Key;
 
 use super::dereference::Dereferenced;
 use super::status::phase_of;
+use crate::labels;
 
 /// What becomes of a session that has not begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,11 @@ pub(super) fn validate(found: &Dereferenced, now: Timestamp) -> Decision {
             "Skipped taking backup. Reason: {kind} {namespace}/{name} does not exist."
         ));
     };
+    if labels::is_going(&invoker.metadata) {
+        return Decision::Skip(format!(
+            "Skipped taking backup. Reason: {kind} {namespace}/{name} is being deleted."
+        ));
+    }
     let ready = invoker.status.as_ref().is_some_and(|status| {
         status.phase == Some(BackupConfigurationPhase::Ready)
             && status.observed_generation == invoker.metadata.generation
@@ -157,6 +163,16 @@ mod tests {
         let edited = Dereferenced { invoker: invoker("NotReady", 2, 1), ..base() };
         let waits = Decision::WaitFor(Key::new("demo", "demo-backup"));
         assert_eq!(validate(&edited, at(6)), waits);
+    }
+
+    #[test]
+    fn an_invoker_that_goes_begins_nothing() {
+        let mut going = BackupConfiguration::clone(&invoker("Ready", 1, 1).unwrap());
+        going.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-01-01T00:00:03Z")).unwrap();
+        let found = Dereferenced { invoker: Some(Arc::new(going)), ..found(session("s", 5, "")) };
+        let Decision::Skip(text) = validate(&found, at(6)) else { panic!("skipped") };
+        assert!(text.contains("is being deleted"), "{text}");
     }
 
     #[test]

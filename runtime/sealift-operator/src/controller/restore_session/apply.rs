@@ -95,8 +95,7 @@ pub(super) async fn cleanup(cluster: &Cluster, session: &RestoreSession) -> Resu
     if !labels::has_finalizer(meta, labels::FINALIZER) {
         return Ok(());
     }
-    let Key { namespace, name } = Key::of(session);
-    repository_access(cluster, &namespace, "RestoreSession", &name).await?;
+    repository_access(cluster, &session.reference(), None).await?;
     let finalizers = meta.finalizers.iter().flatten();
     let rest: Vec<String> =
         finalizers.filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
