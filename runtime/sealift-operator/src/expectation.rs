@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::{BackupSession, BackupSessionPhase};
+use sealift_core::schedule::time_zone;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Stores;
@@ -18,7 +19,9 @@ use crate::planning;
 #[must_use]
 pub fn interval_seconds(schedule: &str, now: Timestamp) -> Option<i64> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let schedule = parser.parse(schedule.trim()).ok()?;
+    // Hours of a time zone are as long as those of another.
+    let (_, schedule) = time_zone(schedule);
+    let schedule = parser.parse(schedule).ok()?;
     let now = now.to_zoned(TimeZone::UTC);
     let next = schedule.find_next_occurrence(&now, false).ok()?;
     let after = schedule.find_next_occurrence(&next, false).ok()?;

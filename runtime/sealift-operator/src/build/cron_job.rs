@@ -6,6 +6,7 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::runtime_settings::{ContainerRuntimeSettings, RuntimeSettings};
+use sealift_core::schedule::time_zone;
 
 use super::{Access, access, pod};
 use crate::labels::{self, DELETE_ON_COMPLETION, Purpose};
@@ -59,6 +60,8 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
         format!("--invoker-namespace={namespace}"),
     ]);
     spec.containers = vec![container];
+    let (time_zone, schedule) =
+        time_zone(configuration.spec.schedule.as_deref().unwrap_or_default());
     let cron_job = CronJob {
         metadata: metadata.clone(),
         spec: CronJobSpec {
@@ -74,10 +77,10 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
                     ..JobSpec::default()
                 }),
             },
-            schedule: configuration.spec.schedule.clone().unwrap_or_default(),
+            schedule: schedule.to_owned(),
             starting_deadline_seconds: Some(STARTING_DEADLINE_SECONDS),
             suspend: Some(configuration.spec.paused == Some(true)),
-            time_zone: None,
+            time_zone: time_zone.map(str::to_owned),
         },
         status: None,
     };

@@ -29,6 +29,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "B10: an impossible schedule is refused with its text", impossible_schedule),
         trial(world, "B11: a CronJob deleted by hand comes back", deleted_by_hand),
         trial(world, "B14: requests without limits reach the CronJob's container", requests),
+        trial(world, "B13: a Job made of the CronJob by hand is gone once it succeeded", by_hand),
+        trial(world, "the CronJob's time zone is the one the schedule names", time_zone),
+        trial(world, "D07: starts missed while paused are made up for once", missed),
         trial(world, "D07: paused suspends the CronJob and leaves the phase alone", paused),
     ]
 }
@@ -237,5 +240,93 @@ fn paused(world: &World) -> Result<()> {
         let shown = scene.kubectl(&["get", "bc", BACKUP, "--no-headers"])?;
         ensure!(shown.contains(if paused { "true" } else { "false" }), "columns: {shown}");
     }
+    Ok(())
+}
+
+/// The pod of a Job, which nobody runs here, ends as kubelet would say it.
+fn end_pod(scene: &Scene<'_>, job: &str) -> Result<()> {
+    let list = Resource::POD.list(&scene.namespace);
+    let pod = scene.client().wait(&format!("{job} has a pod"), &list, |list| {
+        let pods = list?["items"].as_array()?;
+        let of_job =
+            |pod: &&Value| pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == job;
+        Some(text(pods.iter().find(of_job)?, "/metadata/name").to_owned())
+    })?;
+    let status = json!({"status": {"phase": "Succeeded"}});
+    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
+    scene.client().wait_until_gone(&Resource::POD.path(&scene.namespace, &pod))
+}
+
+fn by_hand(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "B13")?;
+    scene.kubectl(&["create", "job", "m1", &format!("--from=cronjob/{CRON_JOB}")])?;
+    let job = scene.object(Resource::JOB, "m1")?;
+    ensure!(
+        job["metadata"]["labels"]["stash.appscode.com/delete-job-on-completion"] == "true",
+        "labels: {}",
+        job["metadata"]["labels"]
+    );
+    // Somebody's own Job is left alone.
+    scene.apply(&json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "mine"},
+        "spec": {"suspend": true, "template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "mine", "image": "mine"}]}}}}))?;
+    end_pod(&scene, "m1")?;
+    scene.client().wait_until_gone(&Resource::JOB.path(&scene.namespace, "m1"))?;
+    scene.object(Resource::JOB, "mine")?;
+    scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    Ok(())
+}
+
+fn time_zone(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "time-zone")?;
+    let job = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    ensure!(job["spec"]["timeZone"].is_null(), "timeZone: {}", job["spec"]["timeZone"]);
+    let schedule = |schedule: &str| -> Result<()> {
+        let patch = json!({"spec": {"schedule": schedule}});
+        let backups = Resource::BACKUP_CONFIGURATION;
+        scene.client().patch(backups, &scene.namespace, BACKUP, &patch)?;
+        Ok(())
+    };
+    schedule("CRON_TZ=Europe/Berlin 0 2 * * *")?;
+    scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+        job["spec"]["schedule"] == "0 2 * * *" && job["spec"]["timeZone"] == "Europe/Berlin"
+    })?;
+    schedule("TZ=Mars/Olympus 0 2 * * *")?;
+    let backup = scene.wait_for_condition("CronJobCreated", "False CronJobCreationFailed")?;
+    let message = conditions::message(&backup, "CronJobCreated");
+    ensure!(message.contains("Mars/Olympus"), "message: {message}");
+    schedule("0 3 * * *")?;
+    scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+        job["spec"]["schedule"] == "0 3 * * *" && job["spec"]["timeZone"].is_null()
+    })?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    Ok(())
+}
+
+fn missed(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "D07-missed")?;
+    let pause = |paused: bool| -> Result<()> {
+        let patch = json!({"spec": {"paused": paused, "schedule": "* * * * *"}});
+        let backups = Resource::BACKUP_CONFIGURATION;
+        scene.client().patch(backups, &scene.namespace, BACKUP, &patch)?;
+        scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+            job["spec"]["suspend"] == paused && job["spec"]["schedule"] == "* * * * *"
+        })?;
+        Ok(())
+    };
+    pause(true)?;
+    let job = scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    // It was paused for long: as many starts were missed.
+    let long_ago = "2026-01-01T00:00:00Z";
+    let status = json!({"status": {"lastScheduleTime": long_ago}});
+    scene.client().patch_status(Resource::CRON_JOB, &scene.namespace, CRON_JOB, &status)?;
+    pause(false)?;
+    let job = scene.wait("one start is made", Resource::CRON_JOB, CRON_JOB, |found| {
+        text(found, "/status/lastScheduleTime") > long_ago
+            && found["metadata"]["uid"] == job["metadata"]["uid"]
+    })?;
+    let jobs = scene.client().names(Resource::JOB, &scene.namespace)?;
+    ensure!(jobs.len() == 1 && jobs[0].starts_with(CRON_JOB), "Jobs: {jobs:?}");
+    ensure!(job["status"]["active"].as_array().is_some_and(|all| all.len() == 1), "{job:#}");
     Ok(())
 }
