@@ -123,7 +123,12 @@ impl<'a> Chain<'a> {
     /// Starts the process of the Job the operator made for a session.
     pub fn start(&self, session: &str) -> Result<Running> {
         let scene = &self.scene;
-        let job = scene.wait("the Job exists", Resource::JOB, &job_of(session), |_| true)?;
+        let job = scene
+            .wait("the Job exists", Resource::JOB, &job_of(session), |_| true)
+            .with_context(|| match scene.object(Resource::BACKUP_SESSION, session) {
+                Ok(session) => format!("the session says {}", session["status"]),
+                Err(error) => error.to_string(),
+            })?;
         let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{session}"))?;
         let folder = self.folder.path().join(session);
         std::fs::create_dir_all(&folder)?;

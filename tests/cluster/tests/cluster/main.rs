@@ -29,6 +29,7 @@ mod jobs;
 mod node_faults;
 mod operator_faults;
 mod operators;
+mod parameters;
 mod pod_faults;
 mod pods;
 mod readiness;
@@ -90,6 +91,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         retries::tests(world),
         job_faults::tests(world),
         operator_faults::tests(world),
+        parameters::tests(world),
         rights::tests(world),
         watched::tests(world),
     ]
