@@ -38,6 +38,7 @@ mod select;
 mod snapshots;
 mod statistics;
 mod storage;
+mod wipe;
 
 pub use artifact::{FileExpectation, FileReceipt};
 pub use cancel::CancelFlag;
@@ -55,6 +56,7 @@ pub use resume::Resumed;
 pub use secrets::{Login, Secrets, SecretsError};
 pub use snapshots::{SnapshotInfo, SnapshotSummary};
 pub use statistics::Statistics;
+pub use wipe::{Wiped, wipe};
 
 #[cfg(test)]
 mod faults;

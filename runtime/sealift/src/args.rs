@@ -64,6 +64,8 @@ pub(crate) enum Command {
     /// Make one BackupSession of a BackupConfiguration in the cluster.
     #[command(alias = "create-backupsession")]
     Trigger(TriggerArgs),
+    /// Remove the data of a Repository that is being deleted with wipeOut, in a pod of the cluster.
+    Wipe(WipeArgs),
 }
 
 /// Manifests and what is done with them.
@@ -194,6 +196,34 @@ pub(crate) struct JobArgs {
     /// Where the interim volume is mounted, if the plan has one.
     #[arg(long, value_name = "DIR", default_value = "/stash-interim-volume")]
     pub(crate) interim_dir: PathBuf,
+
+    /// Where the outcome is left for the operator.
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
+}
+
+/// A Repository, as the operator saw it.
+#[derive(Debug, Args)]
+pub(crate) struct WipeArgs {
+    /// Its namespace.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: String,
+
+    /// Its name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Its uid; with another one nothing is removed.
+    #[arg(long, value_name = "UID")]
+    pub(crate) uid: String,
+
+    /// Its generation; with another one nothing is removed.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) generation: i64,
+
+    /// Name of the pod.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub(crate) pod_name: String,
 
     /// Where the outcome is left for the operator.
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]

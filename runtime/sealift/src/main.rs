@@ -38,7 +38,9 @@ fn main() -> ExitCode {
 fn start(cli: &Cli) -> Result<Exit, Failure> {
     let (style, filter) = match cli.command {
         // Nobody watches a pod; somebody reads its log afterwards.
-        Command::Job(_) | Command::Operator(_) | Command::Trigger(_) => (Style::Json, "info"),
+        Command::Job(_) | Command::Operator(_) | Command::Trigger(_) | Command::Wipe(_) => {
+            (Style::Json, "info")
+        }
         _ => (Style::Text, "warn"),
     };
     logs::init(cli.log.as_deref().unwrap_or(filter), style)?;
@@ -55,6 +57,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Operator(args) => commands::operator::run(args).await,
         Command::Job(args) => commands::job::run(args, output).await,
         Command::Trigger(args) => commands::trigger::run(args, output).await,
+        Command::Wipe(args) => commands::wipe::run(args, output).await,
         Command::Run(args) => commands::run::run(args, output).await,
         Command::Plan(args) => commands::plan::run(args, output),
         Command::Validate(args) => commands::validate::run(args, output),

@@ -15,6 +15,7 @@ mod objects;
 mod plan_file;
 mod record;
 mod told;
+mod wipe;
 mod write;
 
 pub use ask::{AskError, Said, ask};
@@ -26,3 +27,4 @@ pub use locks::LeaseLocks;
 pub use objects::ClusterObjects;
 pub use plan_file::{PlanFileError, read as read_plan};
 pub use told::{SOURCE, Told, told};
+pub use wipe::{Wiping, wipe};

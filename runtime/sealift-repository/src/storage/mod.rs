@@ -33,6 +33,35 @@ pub(crate) fn connect(
     })
 }
 
+/// An object in a repository's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// From the top of the place, without a slash before it.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// The place as a bucket; none = it is another kind of storage.
+pub(crate) fn bucket(
+    location: &Location,
+    secrets: &Secrets,
+    options: &Options,
+) -> Result<Option<s3::Bucket>, Error> {
+    match location {
+        Location::S3 { .. } => s3::Bucket::new(location, secrets, options).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether an object of this name, from the top of the place, can be a repository's.
+pub(crate) fn is_ours(name: &str) -> bool {
+    match name.split_once('/') {
+        Some((folder, _)) => folder != "config" && OURS.contains(&folder),
+        None => name == "config",
+    }
+}
+
 /// Refuses a folder with a file `config` that is no repository: many programs have such a file.
 pub(crate) fn refuse_stray_config(location: &Location) -> Result<(), Error> {
     match location {

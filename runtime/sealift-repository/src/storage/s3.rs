@@ -5,6 +5,8 @@
 //! Secret; neither the environment, its proxies included, nor the machine's metadata service is
 //! asked. Names are restic's: `<prefix>/data/ab/abcd…`; objects elsewhere are none of ours.
 
+mod everything;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use super::{OURS, exists, failed};
 use crate::{Error, Options, Secrets};
 
 /// A repository in a bucket.
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     store: AmazonS3,
     prefix: Path,
     place: String,
@@ -78,6 +80,8 @@ impl Bucket {
             // As restic does; every S3 server understands it, not all understand the other.
             .with_virtual_hosted_style_request(false)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
+            // Not every store that speaks S3 removes many objects with one request.
+            .with_disable_bulk_delete(true)
             .with_client_options(client)
             .with_retry(RetryConfig {
                 backoff: BackoffConfig::default(),

@@ -13,3 +13,4 @@ mod referee;
 mod remote;
 mod servers;
 mod support;
+mod wiping;

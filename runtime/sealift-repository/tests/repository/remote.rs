@@ -126,7 +126,7 @@ fn an_append_only_server_takes_backups_and_refuses_forget() {
     assert_eq!(repository.snapshots().unwrap().len(), 2);
 }
 
-fn s3_server(folder: &Path, arguments: &[&str]) -> Server {
+pub(crate) fn s3_server(folder: &Path, arguments: &[&str]) -> Server {
     let root = folder.join("root");
     std::fs::create_dir_all(root.join("backups")).unwrap();
     let program = binary("versitygw");
@@ -143,7 +143,7 @@ fn s3_server(folder: &Path, arguments: &[&str]) -> Server {
     })
 }
 
-fn s3_location(endpoint: String, prefix: &str, insecure_tls: bool) -> Location {
+pub(crate) fn s3_location(endpoint: String, prefix: &str, insecure_tls: bool) -> Location {
     Location::S3 {
         endpoint,
         bucket: "backups".to_owned(),
@@ -153,7 +153,7 @@ fn s3_location(endpoint: String, prefix: &str, insecure_tls: bool) -> Location {
     }
 }
 
-fn s3_secrets() -> Secrets {
+pub(crate) fn s3_secrets() -> Secrets {
     Secrets { s3: Some(login(S3_KEY, S3_SECRET)), ..Secrets::new(PASSWORD) }
 }
 

@@ -79,7 +79,7 @@ async fn job(args: &JobArgs, started: Timestamp) -> Result<JobOutcome, Failure> 
 }
 
 /// Writes the termination message. A machine without a kubelet has no such file.
-fn leave(path: &Path, line: &str) {
+pub(super) fn leave(path: &Path, line: &str) {
     if let Err(error) = std::fs::write(path, line) {
         tracing::warn!("the termination message was not written to {path:?}: {error}");
     }

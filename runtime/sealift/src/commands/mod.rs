@@ -11,3 +11,4 @@ pub(crate) mod run;
 pub(crate) mod snapshots;
 pub(crate) mod trigger;
 pub(crate) mod validate;
+pub(crate) mod wipe;
