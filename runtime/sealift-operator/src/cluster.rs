@@ -121,6 +121,21 @@ pub struct Queues {
     pub triggers: Queue,
 }
 
+impl Queues {
+    /// Each with its kind.
+    #[must_use]
+    pub fn by_kind(&self) -> [(&'static str, &Queue); 5] {
+        let Self { repositories, configurations, sessions, restores, triggers } = self;
+        [
+            ("Repository", repositories),
+            ("BackupConfiguration", configurations),
+            ("BackupSession", sessions),
+            ("RestoreSession", restores),
+            ("Job", triggers),
+        ]
+    }
+}
+
 /// All that the controllers share.
 pub struct Cluster {
     /// The API server.

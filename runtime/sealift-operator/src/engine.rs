@@ -4,11 +4,11 @@
 //! kube's scheduler does the waiting and the merging; its `Controller` is not used, since it
 //! owns its watches, and ours are shared by all kinds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
@@ -57,6 +57,8 @@ impl Next {
 #[derive(Debug, Clone)]
 pub struct Queue {
     sender: mpsc::UnboundedSender<ScheduleRequest<Key>>,
+    /// When each key that is in the queue is due; the scheduler does not tell.
+    due: Arc<Mutex<HashMap<Key, Instant>>>,
 }
 
 /// The other end of a queue.
@@ -67,7 +69,7 @@ pub type Requests = mpsc::UnboundedReceiver<ScheduleRequest<Key>>;
 #[must_use]
 pub fn queue() -> (Queue, Requests) {
     let (sender, requests) = mpsc::unbounded_channel();
-    (Queue { sender }, requests)
+    (Queue { sender, due: Arc::default() }, requests)
 }
 
 impl Queue {
@@ -79,8 +81,25 @@ impl Queue {
     /// Looks at an object after some time, if nothing brings it earlier.
     pub fn after(&self, key: Key, delay: Duration) {
         let run_at = Instant::now() + DEBOUNCE + delay;
+        // As the scheduler does: the earlier time counts.
+        self.due().entry(key.clone()).and_modify(|due| *due = run_at.min(*due)).or_insert(run_at);
         // It fails only when the operator ends.
         let _ = self.sender.send(ScheduleRequest { message: key, run_at });
+    }
+
+    /// How many objects are due and wait for their turn.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let now = Instant::now();
+        self.due().values().filter(|due| **due <= now).count()
+    }
+
+    fn taken(&self, key: &Key) {
+        self.due().remove(key);
+    }
+
+    fn due(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Instant>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,6 +136,7 @@ pub async fn run<F, Fut>(
             }
             key = next, if !full => {
                 let Some(key) = key else { break };
+                queue.taken(&key);
                 active.insert(key.clone());
                 running.spawn(guarded(key.clone(), reconcile(key)));
             }
@@ -178,7 +198,6 @@ fn follow_up(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn metrics() -> Arc<KindMetrics> {
@@ -189,6 +208,7 @@ mod tests {
     async fn keys_are_merged_and_none_is_worked_on_twice_at_once() {
         let (queue, requests) = queue();
         let stop = CancellationToken::new();
+        let seen = queue.clone();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let at_once = Arc::new(AtomicUsize::new(0));
         let most = Arc::new(AtomicUsize::new(0));
@@ -216,6 +236,8 @@ mod tests {
             async move {
                 // While `a` is worked on, it comes again: it is worked on once more.
                 tokio::time::sleep(Duration::from_millis(500)).await;
+                // Two are worked on, the others are due.
+                assert_eq!(queue.depth(), 2);
                 queue.now(Key::new("", "a"));
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 stop.cancel();
@@ -226,6 +248,7 @@ mod tests {
         log.sort();
         assert_eq!(log, ["a", "a", "b", "c", "d"]);
         assert_eq!(most.load(Ordering::SeqCst), 2);
+        assert_eq!(seen.depth(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! What the operator counts, and how it is told: the text format of Prometheus.
 //!
-//! Labels are kinds, reasons and phases, never names: the number of series is bounded. Metrics of
-//! single backups are pushed by their Jobs.
+//! Labels are kinds, reasons and phases: the number of series is bounded. Names stand only in the
+//! two series a BackupConfiguration has. Metrics of single backups are pushed by their Jobs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -87,6 +87,11 @@ pub async fn run(
             .map_err(|source| RunError::Listen { address, source })?;
         tracing::info!(address = %bound, "serving /metrics, /healthz and /readyz");
     }
+    if options.pushgateway.is_none() {
+        tracing::warn!(
+            "the metrics of sessions are pushed nowhere; start the operator with --pushgateway-url"
+        );
+    }
     let mut takeover = (!options.takeover).then(|| Takeover::new(&client));
     if let Some(takeover) = &mut takeover {
         let recorder = Recorder::new(client.clone(), "Sealift Operator", options.identity.clone());

@@ -1,5 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`: what the cluster asks of the operator itself.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use sealift_api::backup_session::BackupSessionPhase;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -101,17 +101,28 @@ impl Told {
         let mut add = |name, help, labels: String, value: f64| {
             gauges.push(Gauge { name, help, labels, value });
         };
-        for (phase, word) in PHASES {
-            let count = cluster
-                .stores
-                .sessions
-                .select(|session| session.status.as_ref().and_then(|status| status.phase) == phase)
-                .len();
+        let told = |kind: &str, phase: &str, count: usize| {
+            (format!("kind=\"{kind}\",phase=\"{phase}\""), number(count))
+        };
+        let backups = by_phase(cluster.stores.sessions.all(), |session| {
+            session.status.as_ref()?.phase.map(|phase| format!("{phase:?}"))
+        });
+        let restores = by_phase(cluster.stores.restores.all(), |session| {
+            session.status.as_ref()?.phase.map(|phase| format!("{phase:?}"))
+        });
+        for (kind, counts) in [("BackupSession", backups), ("RestoreSession", restores)] {
+            // Those without an object are told, too: an alarm needs a series to look at.
+            for phase in PHASES {
+                let (labels, value) = told(kind, phase, counts.get(phase).copied().unwrap_or(0));
+                add("sealift_sessions", "Sessions by kind and phase.", labels, value);
+            }
+        }
+        for (kind, queue) in cluster.queues.by_kind() {
             add(
-                "sealift_sessions",
-                "BackupSessions by phase.",
-                format!("phase=\"{word}\""),
-                number(count),
+                "sealift_reconcile_queue_depth",
+                "Objects that are due and wait for their turn.",
+                format!("kind=\"{kind}\""),
+                number(queue.depth()),
             );
         }
         let (running, waiting) = cluster.admission.counts();
@@ -141,14 +152,20 @@ impl Told {
     }
 }
 
-const PHASES: [(Option<BackupSessionPhase>, &str); 6] = [
-    (None, "None"),
-    (Some(BackupSessionPhase::Pending), "Pending"),
-    (Some(BackupSessionPhase::Running), "Running"),
-    (Some(BackupSessionPhase::Skipped), "Skipped"),
-    (Some(BackupSessionPhase::Succeeded), "Succeeded"),
-    (Some(BackupSessionPhase::Failed), "Failed"),
-];
+/// `None` is a session that nobody has looked at yet.
+const PHASES: [&str; 8] =
+    ["None", "Pending", "Running", "Skipped", "Succeeded", "Failed", "Invalid", "Unknown"];
+
+fn by_phase<Session>(
+    sessions: Vec<Arc<Session>>,
+    phase: impl Fn(&Session) -> Option<String>,
+) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for session in sessions {
+        *counts.entry(phase(&session).unwrap_or_else(|| "None".to_owned())).or_default() += 1;
+    }
+    counts
+}
 
 #[expect(clippy::cast_precision_loss, reason = "a number of objects")]
 fn number(count: usize) -> f64 {

@@ -67,6 +67,15 @@ impl Operator {
         Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
     }
 
+    /// What it tells a Prometheus.
+    pub fn metrics(&self) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.port);
+        let answer = http_client().get(url).call();
+        answer
+            .and_then(|mut answer| answer.body_mut().read_to_string())
+            .context("failed to read the metrics of the operator")
+    }
+
     /// Kills it.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
