@@ -96,6 +96,13 @@ pub enum Error {
         #[source]
         source: Failure,
     },
+    /// The API server's time is not known.
+    #[error("failed to ask for the API server's time")]
+    ServerTime {
+        /// The cause.
+        #[source]
+        source: Failure,
+    },
     /// A Lease could not be read or written.
     #[error("failed to use {object}")]
     Lease {
@@ -138,6 +145,9 @@ pub enum Failure {
         /// How long was waited.
         seconds: u64,
     },
+    /// An answer without a date that can be read.
+    #[error("the answer carries no date")]
+    NoDate,
     /// Others kept changing the object in between.
     #[error("the object was changed by others {tries} times in a row")]
     Conflict {
@@ -170,6 +180,7 @@ impl Error {
             | Self::Delete { source, .. }
             | Self::Status { source, .. }
             | Self::Event { source, .. }
+            | Self::ServerTime { source }
             | Self::Lease { source, .. } => source.class(),
         }
     }
@@ -185,6 +196,7 @@ impl Error {
             Self::Delete { .. } => "FailedToDelete",
             Self::Status { .. } => "FailedToWriteStatus",
             Self::Event { .. } => "FailedToWriteEvent",
+            Self::ServerTime { .. } => "FailedToAskForTime",
             Self::Lease { .. } => "FailedToUseLease",
             Self::LeaseContent { .. } => "UnreadableLease",
         }
@@ -200,7 +212,10 @@ impl Error {
             | Self::Status { object, .. }
             | Self::Lease { object, .. }
             | Self::LeaseContent { object, .. } => Some(object),
-            Self::Configure { .. } | Self::List { .. } | Self::Event { .. } => None,
+            Self::Configure { .. }
+            | Self::List { .. }
+            | Self::Event { .. }
+            | Self::ServerTime { .. } => None,
         }
     }
 
@@ -225,6 +240,7 @@ impl Error {
             | Self::Delete { source, .. }
             | Self::Status { source, .. }
             | Self::Event { source, .. }
+            | Self::ServerTime { source }
             | Self::Lease { source, .. } => Some(source),
         }
     }
@@ -236,7 +252,7 @@ impl Failure {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(refusal) => Some(refusal.code),
-            Self::Call(_) | Self::Silence { .. } | Self::Conflict { .. } => None,
+            Self::Call(_) | Self::Silence { .. } | Self::NoDate | Self::Conflict { .. } => None,
         }
     }
 
@@ -266,7 +282,7 @@ impl Failure {
 
     fn class(&self) -> Class {
         match (self, self.code()) {
-            (Self::Silence { .. } | Self::Conflict { .. }, _) => Class::Transient,
+            (Self::Silence { .. } | Self::NoDate | Self::Conflict { .. }, _) => Class::Transient,
             // A namespace that is going away, a quota, a right, an admission policy: not the
             // object's fault and not to be hurried.
             (_, Some(401 | 403 | 404)) => Class::Blocked,

@@ -244,6 +244,8 @@ async fn keep(
         match tokio::time::timeout(left, renewal).await {
             Ok(Ok(true)) => renewed = began,
             Ok(Ok(false)) => return Ok(()),
+            // Whoever makes it anew knows of no holder.
+            Ok(Err(error)) if error.is_not_found() => return Err(error),
             Ok(Err(error)) => {
                 tracing::warn!(error = %sealift_core::causes::chain_of_causes(&error), "a Lease is not renewed");
             }

@@ -1,7 +1,8 @@
 //! The only wrapper on the Kubernetes client.
 //!
 //! What the operator and the Job both do with an API server has one room each: `apply`, `read`,
-//! `delete`, `status`, `event`, `watch`, `leader`, `lease`. Every call has a time limit and one
+//! `delete`, `status`, `event`, `watch`, `leader`, `lease`,
+//! `server_time`. Every call has a time limit and one
 //! error type that says whose fault it is. What is in the objects is not known here.
 
 pub mod apply;
@@ -16,6 +17,7 @@ pub mod leader;
 pub mod lease;
 pub mod read;
 mod request;
+pub mod server_time;
 pub mod status;
 pub mod watch;
 

@@ -153,6 +153,12 @@ impl<K> Store<K> {
         }
     }
 
+    /// How many objects are there that cannot be read.
+    #[must_use]
+    pub fn unreadable_count(&self) -> usize {
+        self.read().values().filter(|entry| matches!(entry, Entry::Unreadable(_))).count()
+    }
+
     /// All objects, by namespace and name.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<K>> {

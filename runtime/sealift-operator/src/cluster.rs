@@ -4,11 +4,9 @@
 //! dropped on arrival; of what we make besides Jobs, only metadata is watched. Secrets are never
 //! listed or watched.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use sealift_api::app_binding::AppBinding;
 use sealift_api::backup_configuration::BackupConfiguration;
@@ -18,7 +16,6 @@ use sealift_api::repository::Repository;
 use sealift_api::restore_session::RestoreSession;
 use sealift_api::task::Task;
 use sealift_core::causes::chain_of_causes;
-use sealift_kube::Clock;
 use sealift_kube::event::{Event, Recorder, reference};
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
@@ -30,6 +27,7 @@ use crate::engine::Queue;
 use crate::options::Options;
 use crate::secret_check::SecretCheck;
 use crate::taken::Taken;
+use crate::time::Time;
 
 /// Metadata of objects of a kind.
 pub type MetaStore<K> = Store<PartialObjectMeta<K>>;
@@ -68,6 +66,20 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// How many objects of users cannot be read, by kind.
+    #[must_use]
+    pub fn unreadable(&self) -> [(&'static str, usize); 7] {
+        [
+            ("BackupConfiguration", self.configurations.unreadable_count()),
+            ("BackupSession", self.sessions.unreadable_count()),
+            ("RestoreSession", self.restores.unreadable_count()),
+            ("Repository", self.repositories.unreadable_count()),
+            ("AppBinding", self.app_bindings.unreadable_count()),
+            ("Task", self.tasks.unreadable_count()),
+            ("Function", self.functions.unreadable_count()),
+        ]
+    }
+
     /// Whether each watch has seen its beginning, and what is wrong with it, by kind.
     #[must_use]
     pub fn health(&self) -> Vec<(&'static str, bool, Option<String>)> {
@@ -147,7 +159,7 @@ pub struct Cluster {
     /// What the operator was told.
     pub options: Options,
     /// The time.
-    pub clock: Arc<dyn Clock>,
+    pub time: Time,
     /// Whether Secrets are there.
     pub secrets: SecretCheck,
     /// What was applied.
@@ -162,7 +174,7 @@ impl Cluster {
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.time.now()
     }
 
     /// Whether a namespace goes away: nothing can be made in it any more.
@@ -182,6 +194,28 @@ impl Cluster {
         }
     }
 
+    /// Says on an object that cannot be read that it is left alone, and why.
+    pub async fn tell_unreadable<K: Resource<DynamicType = ()>>(
+        &self,
+        component: &'static str,
+        store: &Store<K>,
+        key: &Key,
+    ) {
+        let Some(error) = store.unreadable(key) else { return };
+        let about = ObjectReference {
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(K::kind(&()).into_owned()),
+            namespace: Some(key.namespace.clone()),
+            name: Some(key.name.clone()),
+            ..ObjectReference::default()
+        };
+        let message = format!(
+            "It is left alone, since it cannot be read: {error}. Correct the field, or write the object anew."
+        );
+        self.write_event(component, &about, &Event::warning("ObjectUnreadable", message), key)
+            .await;
+    }
+
     /// Writes an Event. Nothing depends on it: a failure is only logged.
     pub async fn tell<K: Resource<DynamicType = ()>>(
         &self,
@@ -189,10 +223,20 @@ impl Cluster {
         about: &K,
         event: Event,
     ) {
+        self.write_event(component, &reference(about), &event, &Key::of(about)).await;
+    }
+
+    async fn write_event(
+        &self,
+        component: &'static str,
+        about: &ObjectReference,
+        event: &Event,
+        key: &Key,
+    ) {
         let recorder = Recorder::new(self.client.clone(), component, self.options.identity.clone());
-        if let Err(error) = recorder.publish(&reference(about), &event, self.now()).await {
+        if let Err(error) = recorder.publish(about, event, self.now()).await {
             tracing::warn!(
-                object = %Key::of(about),
+                object = %key,
                 reason = %event.reason,
                 error = %chain_of_causes(&error),
                 "an Event is not written"

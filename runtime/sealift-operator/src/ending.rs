@@ -25,6 +25,9 @@ const START_PROBLEMS: [&str; 8] = [
     "RunContainerError",
 ];
 
+/// The Job controller's word for a Job that ran longer than its `activeDeadlineSeconds`.
+const DEADLINE: &str = "DeadlineExceeded";
+
 /// What became of a Job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ending {
@@ -110,6 +113,12 @@ impl Death {
     #[must_use]
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
         Self { reason: reason.to_owned(), message: message.into() }
+    }
+
+    /// Whether its time was up, by the Job's own `activeDeadlineSeconds`.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.reason == DEADLINE
     }
 }
 
@@ -214,11 +223,11 @@ fn death(job: &Job, pod: Option<&Pod>) -> Death {
     let reason = failed.and_then(|found| found.reason.as_deref()).unwrap_or("JobFailed");
     let message = failed.and_then(|found| found.message.as_deref()).unwrap_or_default();
     match (of_pod, reason) {
+        // How the container took its end says nothing more.
+        (_, DEADLINE) => {
+            Death::new(DEADLINE, "the Job ran longer than its activeDeadlineSeconds and was ended")
+        }
         (Some(death), _) => death,
-        (None, "DeadlineExceeded") => Death::new(
-            "DeadlineExceeded",
-            "the Job ran longer than its activeDeadlineSeconds and was ended",
-        ),
         // The pod is gone, and with it what it could have told.
         (None, "BackoffLimitExceeded") => Death::new(
             "PodDeleted",

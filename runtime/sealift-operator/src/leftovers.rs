@@ -12,22 +12,24 @@ use sealift_core::causes::chain_of_causes;
 use sealift_kube::event::{Event, Recorder, reference};
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource, ResourceExt};
-use sealift_kube::{Clock, read};
+use sealift_kube::read;
+
+use crate::time::Time;
 
 /// Groups only the original serves.
 const GROUPS: [&str; 2] = ["admission.stash.appscode.com", "repositories.stash.appscode.com"];
 
 /// Reports all of it, once.
-pub(crate) async fn report(client: &Client, identity: &str, clock: &dyn Clock) {
+pub(crate) async fn report(client: &Client, identity: &str, time: &Time) {
     let recorder = Recorder::new(client.clone(), "Sealift Operator", identity);
-    of_kind::<APIService>(client, &recorder, clock, "apiservice").await;
+    of_kind::<APIService>(client, &recorder, time, "apiservice").await;
     let mutating = "mutatingwebhookconfiguration";
-    of_kind::<MutatingWebhookConfiguration>(client, &recorder, clock, mutating).await;
+    of_kind::<MutatingWebhookConfiguration>(client, &recorder, time, mutating).await;
     let validating = "validatingwebhookconfiguration";
-    of_kind::<ValidatingWebhookConfiguration>(client, &recorder, clock, validating).await;
+    of_kind::<ValidatingWebhookConfiguration>(client, &recorder, time, validating).await;
 }
 
-async fn of_kind<K>(client: &Client, recorder: &Recorder, clock: &dyn Clock, word: &str)
+async fn of_kind<K>(client: &Client, recorder: &Recorder, time: &Time, word: &str)
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope> + Clone + Debug,
 {
@@ -47,7 +49,7 @@ where
         );
         tracing::warn!("{message}");
         let event = Event::warning("LeftoverOfOriginal", message);
-        if let Err(error) = recorder.publish(&reference(object), &event, clock.now()).await {
+        if let Err(error) = recorder.publish(&reference(object), &event, time.now()).await {
             tracing::warn!(error = %chain_of_causes(&error), "an Event is not written");
         }
     }

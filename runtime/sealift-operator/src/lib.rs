@@ -28,6 +28,7 @@ mod server;
 pub mod stage;
 pub mod taken;
 mod takeover;
+pub mod time;
 mod watching;
 
 pub use options::Options;

@@ -32,6 +32,7 @@ use crate::server::{self, Told};
 use crate::stage::{Stage, StageCell};
 use crate::taken::Taken;
 use crate::takeover::Takeover;
+use crate::time::Time;
 use crate::watching::{Follow, Watches};
 
 /// Reconciliations of one kind at once. Most of one is waiting for the API server, whose own
@@ -167,7 +168,9 @@ async fn work(
     leadership: &Option<Leadership>,
 ) -> Result<(), RunError> {
     stage.set(Stage::Reading);
-    leftovers::report(&client, &options.identity, &*clock).await;
+    let time = Time::new(clock);
+    time.measure(&client).await;
+    leftovers::report(&client, &options.identity, &time).await;
     let watches = Watches::new(&client, options.watch_namespace.as_deref());
     let stores = watches.stores();
     let (queues, requests) = queues();
@@ -185,7 +188,7 @@ async fn work(
         stores,
         queues,
         options,
-        clock,
+        time,
     });
     // Set once per process.
     let _ = shown.set(Arc::clone(&cluster));

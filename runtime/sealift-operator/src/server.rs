@@ -147,6 +147,14 @@ impl Told {
                 f64::from(u8::from(works)),
             );
         }
+        for (kind, count) in cluster.stores.unreadable() {
+            add(
+                "sealift_objects_unreadable",
+                "Objects that are left alone because they cannot be read.",
+                format!("kind=\"{kind}\""),
+                number(count),
+            );
+        }
         gauges.extend(expectation::gauges(&cluster.stores, cluster.now()));
         gauges
     }

@@ -1,18 +1,23 @@
 //! The Job of a session that runs: what has become of it, and how much time it has left. The same
 //! for backups and restores; what it means for the session is said by the `finish` of each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use sealift_kube::read;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sealift_api::backup_session::BackupSession;
+use sealift_api::restore_session::RestoreSession;
 use sealift_kube::watch::Key;
+use sealift_kube::{delete, read};
 
-use super::launch;
 use crate::cluster::Cluster;
 use crate::ending::{Death, Ending, judge};
 use crate::engine::Next;
 use crate::error::Result;
+use crate::{labels, names};
 
 /// What is left of the time of a Job that is not over.
 pub(crate) enum Left {
@@ -24,40 +29,106 @@ pub(crate) enum Left {
     NoPatience(Death),
 }
 
-/// What became of a Job: by the watch, and if that shows none, by asking.
-pub(crate) async fn ending_of(cluster: &Cluster, job: &Key) -> Result<Ending> {
-    let stores = &cluster.stores;
-    let limit = cluster.options.pending_limit;
-    let pods = stores.pods.select_in(&job.namespace, |pod| {
-        let labels = pod.metadata.labels.iter().flatten();
-        labels.into_iter().any(|(key, value)| {
-            (key == "batch.kubernetes.io/job-name" || key == "job-name") && *value == job.name
-        })
-    });
-    match stores.jobs.find(job) {
-        Some(found) => Ok(judge(Some(&found), &pods, limit)),
-        None => {
-            let found = read::find::<Job>(&cluster.client, &job.namespace, &job.name).await?;
-            Ok(judge(found.as_ref(), &pods, limit))
+/// The Job of one session. A Job that only has its name is another's: of a session that was
+/// deleted and made anew, or of one whose name differs in a dot.
+pub(crate) struct OwnJob {
+    key: Key,
+    session: String,
+}
+
+impl OwnJob {
+    /// Of a BackupSession.
+    pub(crate) fn of_backup(session: &BackupSession) -> Self {
+        Self::new(session.namespace(), names::backup_job(session.name()), &session.metadata)
+    }
+
+    /// Of a RestoreSession.
+    pub(crate) fn of_restore(session: &RestoreSession) -> Self {
+        Self::new(session.namespace(), names::restore_job(session.name()), &session.metadata)
+    }
+
+    fn new(namespace: &str, name: String, session: &ObjectMeta) -> Self {
+        Self { key: Key::new(namespace, name), session: session.uid.clone().unwrap_or_default() }
+    }
+
+    /// Namespace and name.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// As the watch shows it.
+    pub(crate) fn seen(&self, cluster: &Cluster) -> Option<Arc<Job>> {
+        cluster.stores.jobs.find(&self.key).filter(|found| self.owns(found))
+    }
+
+    /// As it is now.
+    pub(crate) async fn find(&self, cluster: &Cluster) -> Result<Option<Arc<Job>>> {
+        let Key { namespace, name } = &self.key;
+        let found = read::find::<Job>(&cluster.client, namespace, name).await?;
+        Ok(found.filter(|found| self.owns(found)).map(Arc::new))
+    }
+
+    fn owns(&self, job: &Job) -> bool {
+        labels::is_controlled_by(&job.metadata, &self.session)
+    }
+
+    /// What became of it: by the watch, and if that shows none, by asking.
+    pub(crate) async fn ending(&self, cluster: &Cluster) -> Result<Ending> {
+        let limit = cluster.options.pending_limit;
+        let job = match self.seen(cluster) {
+            Some(job) => Some(job),
+            None => self.find(cluster).await?,
+        };
+        let Some(job) = job else { return Ok(judge(None, &[], limit)) };
+        let uid = job.metadata.uid.as_deref().unwrap_or_default();
+        let is_its = |pod: &Pod| labels::is_controlled_by(&pod.metadata, uid);
+        let mut pods = cluster.stores.pods.select_in(&self.key.namespace, is_its);
+        let ending = judge(Some(&job), &pods, limit);
+        if ending.is_over() && ending.record().is_none() {
+            // What the pod said last may come after the Job's end: the two are watched apart.
+            let selector = format!("batch.kubernetes.io/controller-uid={uid}");
+            let live = read::list::<Pod>(&cluster.client, Some(&self.key.namespace), &selector);
+            pods = live.await?.into_iter().filter(is_its).map(Arc::new).collect();
+            return Ok(judge(Some(&job), &pods, limit));
         }
+        Ok(ending)
+    }
+
+    /// Ends it.
+    pub(crate) async fn end(&self, cluster: &Cluster) -> Result<()> {
+        let Some(job) = self.find(cluster).await? else { return Ok(()) };
+        let Key { namespace, name } = &self.key;
+        let uid = job.metadata.uid.as_deref();
+        delete::delete::<Job>(&cluster.client, namespace, name, uid).await?;
+        Ok(())
     }
 }
 
 /// Ends a Job whose time is up: at its session's `deadline`, or when it is to be given up.
 pub(crate) async fn time_left(
     cluster: &Cluster,
-    job: &Key,
+    job: &OwnJob,
     deadline: Option<Timestamp>,
     give_up: Option<(Timestamp, Death)>,
 ) -> Result<Left> {
-    let now = cluster.now();
+    cluster.time.settle(&cluster.client).await;
+    let mut now = cluster.now();
+    let late = |now| {
+        let until = [deadline, give_up.as_ref().map(|(at, _)| *at)];
+        until.into_iter().flatten().any(|at| now >= at)
+    };
+    if late(now) {
+        // Nothing is ended because the clock here was moved.
+        cluster.time.measure(&cluster.client).await;
+        now = cluster.now();
+    }
     if deadline.is_some_and(|deadline| now >= deadline) {
-        launch::end(cluster, job).await?;
+        job.end(cluster).await?;
         return Ok(Left::Nothing);
     }
     match give_up {
         Some((at, death)) if now >= at => {
-            launch::end(cluster, job).await?;
+            job.end(cluster).await?;
             Ok(Left::NoPatience(death))
         }
         give_up => {

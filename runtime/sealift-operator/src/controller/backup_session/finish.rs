@@ -53,6 +53,7 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
                 }
             }
             Verdict::Done(record) => Conclusion::Recorded(record),
+            Verdict::Lost(death) if death.is_late() => Conclusion::Deadline,
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };

@@ -38,6 +38,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     };
     let Some(session) = found.filter(stays) else {
         leave(&cluster, &key);
+        cluster.tell_unreadable(COMPONENT, &cluster.stores.sessions, &key).await;
         return Ok(Next::Wait);
     };
     let phase = status::phase_of(&session);

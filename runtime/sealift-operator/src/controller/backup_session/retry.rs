@@ -21,6 +21,7 @@ pub(super) async fn retry(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
         return Ok(Next::Wait);
     };
     let Some(invoker) = configuration_of(cluster, session) else { return Ok(Next::Wait) };
+    cluster.time.settle(&cluster.client).await;
     let wait = due.as_second() - cluster.now().as_second();
     if wait > 0 {
         return Ok(Next::After(Duration::from_secs(wait.unsigned_abs())));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::plan::Plan;
@@ -13,7 +13,7 @@ use sealift_kube::watch::Key;
 use super::dereference::{Dereferenced, dereference};
 use super::status::{self, Begun};
 use super::validate::{Decision, validate};
-use super::{adopt, finish};
+use super::{adopt, finish, runs};
 use crate::admission::{self, Turn};
 use crate::build::Work;
 use crate::cluster::Cluster;
@@ -23,22 +23,50 @@ use crate::controller::queued;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
-use crate::planning;
+use crate::{names, planning};
 
 /// What a session waits for wakes it; should that be missed, it looks by itself.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Time counts from a session's creation if it begins within this time of it.
+const PROMPT: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
     adopt::adopt(cluster, session).await?;
+    if status::is_reported(session) {
+        // Its Job has said how it ended; only the operator has not said that it began.
+        runs(cluster, session);
+        return finish::watch(cluster, session).await;
+    }
+    if resume(cluster, session).await? {
+        return Ok(Next::After(Duration::from_secs(1)));
+    }
     let found = dereference(cluster, session);
     match validate(&found, cluster.now()) {
         Decision::Skip(reason) => finish::skip(cluster, session, &found, &reason).await,
         Decision::Refuse(reason) => finish::refuse(cluster, session, &found, &reason).await,
-        Decision::WaitFor(other) => {
-            wait(cluster, &found, &queued::for_other(&other)).await
-        }
+        Decision::WaitFor(other) => wait(cluster, &found, &queued::for_other(&other)).await,
         Decision::Begin => claim(cluster, &found).await,
     }
+}
+
+/// A session that has its Job, but does not say so: the operator was interrupted between the two.
+/// Whatever has become of its invoker meanwhile, it runs, or has run.
+async fn resume(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<bool> {
+    let name = Key::new(session.namespace(), names::backup_job(session.name()));
+    let Some(job) = cluster.stores.jobs.find(&name) else { return Ok(false) };
+    let owner = labels::controller_of(&job.metadata, "BackupSession");
+    if owner.map(|owner| &owner.uid) != session.metadata.uid.as_ref() {
+        return Ok(false);
+    }
+    let Some(plan) = launch::plan_of(cluster, &Key::of(&**session)).await? else {
+        return Ok(false);
+    };
+    let began = job.metadata.creation_timestamp.as_ref().map_or_else(|| cluster.now(), |at| at.0);
+    let begun = Begun { plan: &plan, deadline: deadline(session, &plan, began) };
+    runs(cluster, session);
+    status::begun(cluster, session, &begun).await?;
+    tracing::info!(session = %Key::of(&**session), "a session that has its Job goes on");
+    Ok(true)
 }
 
 /// What the watches show may be older than what this process has just decided: claims are not.
@@ -70,6 +98,7 @@ async fn start(
     invoker: &BackupConfiguration,
 ) -> Result<Next> {
     let session = &found.session;
+    cluster.time.settle(&cluster.client).await;
     let planned = planning::backup(&cluster.stores, &cluster.options, invoker, session.name());
     let plan = match planned {
         Ok(plan) => plan,
@@ -126,15 +155,16 @@ fn created(session: &BackupSession) -> Timestamp {
     session.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
-/// Time counts from the session's creation; where it had to wait for its turn, from now: waiting
-/// is not its fault.
-fn deadline(session: &BackupSession, plan: &Plan, now: Timestamp) -> Timestamp {
+/// Time counts from the session's creation; where it had to wait for its turn or for an operator,
+/// from when it began: waiting is not its fault.
+fn deadline(session: &BackupSession, plan: &Plan, began: Timestamp) -> Timestamp {
     let seconds = i64::try_from(plan.timeout_seconds).unwrap_or(i64::MAX);
-    let span = jiff::SignedDuration::from_secs(seconds);
+    let span = SignedDuration::from_secs(seconds);
     let waited = session
         .status
         .as_ref()
         .is_some_and(|status| condition::find(&status.conditions, Type::Queued).is_some());
-    let begin = if waited { now } else { created(session) };
-    begin.checked_add(span).unwrap_or(Timestamp::MAX)
+    let waited = waited || began.duration_since(created(session)) > PROMPT;
+    let from = if waited { began } else { created(session) };
+    from.checked_add(span).unwrap_or(Timestamp::MAX)
 }

@@ -47,6 +47,7 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
                 }
             }
             Verdict::Done(_) => Conclusion::Done,
+            Verdict::Lost(death) if death.is_late() => Conclusion::Deadline,
             Verdict::Lost(death) => Conclusion::Lost(death),
         }
     };

@@ -32,6 +32,7 @@ pub(crate) const COMPONENT: &str = "RestoreSession Controller";
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     let Some(session) = cluster.stores.restores.find(&key) else {
         leave(&cluster, &key);
+        cluster.tell_unreadable(COMPONENT, &cluster.stores.restores, &key).await;
         return Ok(Next::Wait);
     };
     if labels::is_going(&session.metadata) {
