@@ -1,9 +1,8 @@
 //! The only wrapper on the Kubernetes client.
 //!
 //! What the operator and the Job both do with an API server has one room each: `apply`, `read`,
-//! `delete`, `status`, `event`, `watch`, `leader`, `lease`,
-//! `server_time`. Every call has a time limit and one
-//! error type that says whose fault it is. What is in the objects is not known here.
+//! `delete`, `status`, `event`, `watch`, `leader`, `lease`, `ownership`, `server_time`. Every call
+//! has a time limit and one error type that says whose fault it is. What is in the objects is not known here.
 
 pub mod apply;
 pub mod backoff;
@@ -15,6 +14,7 @@ pub mod event;
 pub mod holders;
 pub mod leader;
 pub mod lease;
+pub mod ownership;
 pub mod read;
 mod request;
 pub mod server_time;

@@ -1,58 +1,37 @@
 //! A watch that keeps what it saw: one per kind, shared by all who need it.
 //!
-//! An object that cannot be read (a loose schema once let it in) is kept as that, with the
-//! reason, and stops nothing. Fields nobody looks at are dropped on arrival. What follows from a
-//! change is not decided here.
+//! kube's `watcher` does the listing by pages, the watching, the new list after 410, the back-off
+//! and the end of a connection that went silent; nothing of it is repeated here. Its `reflector` is
+//! not used, because its store only answers by the object's own name. Here a change tells what was
+//! before it, which decides who has to look again; a store is asked by namespace and by relation
+//! without a look at everybody; it knows why its watch does not work, and why an object cannot be
+//! read: such a one (a loose schema once let it in) is kept as that and stops nothing.
+//!
+//! Fields nobody looks at are dropped on arrival. A new list is no reason to look at what it shows
+//! unchanged. What follows from a change is not decided here.
+
+mod store;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
+use kube::Resource;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event};
-use kube::{Resource, ResourceExt};
 use sealift_core::causes::chain_of_causes;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
+use store::Entry;
+pub use store::{Key, Related, Store, unrelated};
+
 /// The annotation in which `kubectl apply` repeats the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Namespace and name; a cluster-scoped object has an empty namespace.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl Key {
-    /// A key.
-    #[must_use]
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-
-    /// The key of an object.
-    #[must_use]
-    pub fn of<K: Resource>(object: &K) -> Self {
-        Self::new(object.namespace().unwrap_or_default(), object.name_any())
-    }
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.namespace.as_str() {
-            "" => f.write_str(&self.name),
-            namespace => write!(f, "{namespace}/{}", self.name),
-        }
-    }
-}
 
 /// One object came, changed or went.
 #[derive(Debug, Clone)]
@@ -65,147 +44,6 @@ pub struct Change<K> {
     pub after: Option<Arc<K>>,
 }
 
-#[derive(Debug)]
-enum Entry<K> {
-    Object(Arc<K>),
-    Unreadable(String),
-}
-
-impl<K> Entry<K> {
-    fn object(&self) -> Option<Arc<K>> {
-        match self {
-            Self::Object(object) => Some(Arc::clone(object)),
-            Self::Unreadable(_) => None,
-        }
-    }
-}
-
-/// What a watch saw.
-#[derive(Debug)]
-pub struct Store<K> {
-    entries: Arc<RwLock<BTreeMap<Key, Entry<K>>>>,
-    trouble: Arc<RwLock<Option<String>>>,
-    ready: channel::Receiver<bool>,
-}
-
-impl<K> Clone for Store<K> {
-    fn clone(&self) -> Self {
-        Self {
-            entries: Arc::clone(&self.entries),
-            trouble: Arc::clone(&self.trouble),
-            ready: self.ready.clone(),
-        }
-    }
-}
-
-impl<K> Store<K> {
-    /// A store that is filled by hand, for tests of those who read it.
-    #[must_use]
-    pub fn of(objects: impl IntoIterator<Item = K>) -> Self
-    where
-        K: Resource,
-    {
-        let entries = objects
-            .into_iter()
-            .map(|object| (Key::of(&object), Entry::Object(Arc::new(object))))
-            .collect();
-        let (_, ready) = channel::channel(true);
-        Self { entries: Arc::new(RwLock::new(entries)), trouble: Arc::default(), ready }
-    }
-
-    /// Waits until everything that was there at the beginning has been seen.
-    pub async fn ready(&self) {
-        let mut ready = self.ready.clone();
-        // An error means that the watch ended, and with it the process.
-        let _ = ready.wait_for(|ready| *ready).await;
-    }
-
-    /// Whether everything that was there at the beginning has been seen.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        *self.ready.borrow()
-    }
-
-    /// Why the watch does not work just now.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// An object.
-    #[must_use]
-    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        self.find(&Key::new(namespace, name))
-    }
-
-    /// An object.
-    #[must_use]
-    pub fn find(&self, key: &Key) -> Option<Arc<K>> {
-        self.read().get(key).and_then(Entry::object)
-    }
-
-    /// Why an object that is there cannot be read.
-    #[must_use]
-    pub fn unreadable(&self, key: &Key) -> Option<String> {
-        match self.read().get(key) {
-            Some(Entry::Unreadable(error)) => Some(error.clone()),
-            _ => None,
-        }
-    }
-
-    /// How many objects are there that cannot be read.
-    #[must_use]
-    pub fn unreadable_count(&self) -> usize {
-        self.read().values().filter(|entry| matches!(entry, Entry::Unreadable(_))).count()
-    }
-
-    /// All objects, by namespace and name.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<K>> {
-        self.read().values().filter_map(Entry::object).collect()
-    }
-
-    /// All objects that are wanted, by namespace and name.
-    #[must_use]
-    pub fn select(&self, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        let chosen = |entry: &Entry<K>| match entry {
-            Entry::Object(object) if wanted(object) => Some(Arc::clone(object)),
-            _ => None,
-        };
-        self.read().values().filter_map(chosen).collect()
-    }
-
-    /// All objects of a namespace that are wanted, by name.
-    #[must_use]
-    pub fn select_in(&self, namespace: &str, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        let chosen = |entry: &Entry<K>| match entry {
-            Entry::Object(object) if wanted(object) => Some(Arc::clone(object)),
-            _ => None,
-        };
-        self.read()
-            .range(Key::new(namespace, "")..)
-            .take_while(|(key, _)| key.namespace == namespace)
-            .filter_map(|(_, entry)| chosen(entry))
-            .collect()
-    }
-
-    /// How many objects there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.read().len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.read().is_empty()
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Key, Entry<K>>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A store and the changes to it. The store is only kept current while the changes are read.
 pub struct Watch<K> {
     /// What is there.
@@ -214,20 +52,22 @@ pub struct Watch<K> {
     pub changes: BoxStream<'static, Change<K>>,
 }
 
-/// Watches whole objects. `prune` drops what nobody looks at.
+/// Watches whole objects. `prune` drops what nobody looks at; `related` says what else they are
+/// found by.
 pub fn objects<K>(
     api: Api<DeserializeGuard<K>>,
     config: Config,
     prune: impl Fn(&mut K) + Send + 'static,
+    related: Related<K>,
 ) -> Watch<K>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static,
 {
     let events = watcher::watcher(api, config).default_backoff();
-    follow(events, move |DeserializeGuard(read)| match read {
+    follow(events, related, move |DeserializeGuard(read)| match read {
         Ok(mut object) => {
-            slim(&mut object);
             prune(&mut object);
+            slim(&mut object);
             (Key::of(&object), Entry::Object(Arc::new(object)))
         }
         Err(invalid) => {
@@ -240,13 +80,20 @@ where
     })
 }
 
-/// Watches the metadata of objects; nothing else of them is sent.
-pub fn metadata<K>(api: Api<PartialObjectMeta<K>>, config: Config) -> Watch<PartialObjectMeta<K>>
+/// Watches the metadata of objects; nothing else of them is sent. `prune` sees them as they come,
+/// with their managed fields, which are not kept.
+pub fn metadata<K>(
+    api: Api<PartialObjectMeta<K>>,
+    config: Config,
+    prune: impl Fn(&mut PartialObjectMeta<K>) + Send + 'static,
+    related: Related<PartialObjectMeta<K>>,
+) -> Watch<PartialObjectMeta<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
     let events = watcher::watcher(api, config).default_backoff();
-    follow(events, |mut object: PartialObjectMeta<K>| {
+    follow(events, related, move |mut object: PartialObjectMeta<K>| {
+        prune(&mut object);
         slim(&mut object);
         (Key::of(&object), Entry::Object(Arc::new(object)))
     })
@@ -262,14 +109,15 @@ fn slim(object: &mut impl Resource) {
 
 fn follow<W, K>(
     events: impl Stream<Item = watcher::Result<Event<W>>> + Send + 'static,
+    related: Related<K>,
     take: impl Fn(W) -> (Key, Entry<K>) + Send + 'static,
 ) -> Watch<K>
 where
     W: Send + 'static,
-    K: Send + Sync + 'static,
+    K: Resource + Send + Sync + 'static,
 {
     let (became_ready, ready) = channel::channel(false);
-    let store = Store { entries: Arc::default(), trouble: Arc::default(), ready };
+    let store = Store::empty(related, ready);
     let mut follower =
         Follower { store: store.clone(), listed: None, take: Box::new(take), became_ready };
     let changes =
@@ -287,7 +135,7 @@ struct Follower<W, K> {
     became_ready: channel::Sender<bool>,
 }
 
-impl<W, K> Follower<W, K> {
+impl<W, K: Resource> Follower<W, K> {
     fn event(&mut self, event: watcher::Result<Event<W>>) -> Vec<Change<K>> {
         let trouble = event.as_ref().err().map(|error| chain_of_causes(error));
         if let Some(trouble) = &trouble {
@@ -302,6 +150,7 @@ impl<W, K> Follower<W, K> {
             }
             Ok(Event::InitApply(object)) => {
                 let (key, entry) = (self.take)(object);
+                let entry = self.known(&key, &entry).unwrap_or(entry);
                 self.listed.get_or_insert_default().insert(key, entry);
                 Vec::new()
             }
@@ -309,39 +158,48 @@ impl<W, K> Follower<W, K> {
             Ok(Event::Apply(object)) => {
                 let (key, entry) = (self.take)(object);
                 let after = entry.object();
-                let before = self.write().insert(key.clone(), entry);
+                let before = self.store.write().put(key.clone(), entry);
                 vec![Change { key, before: before.as_ref().and_then(Entry::object), after }]
             }
             Ok(Event::Delete(object)) => {
                 let (key, _) = (self.take)(object);
-                let before = self.write().remove(&key);
+                let before = self.store.write().remove(&key);
                 vec![Change { key, before: before.as_ref().and_then(Entry::object), after: None }]
             }
         }
     }
 
+    /// The object that is kept already, if a list shows it in the version it has: then it is not
+    /// held twice.
+    fn known(&self, key: &Key, listed: &Entry<K>) -> Option<Entry<K>> {
+        let version = |object: &K| object.meta().resource_version.clone();
+        let (known, listed) = (self.store.find(key)?, listed.object()?);
+        let same = version(&listed).is_some() && version(&listed) == version(&known);
+        same.then_some(Entry::Object(known))
+    }
+
     /// A list is complete: it takes the place of everything, and whatever it lacks is gone.
     fn replace(&mut self) -> Vec<Change<K>> {
         let listed = self.listed.take().unwrap_or_default();
-        let mut changes: Vec<Change<K>> = listed
-            .iter()
-            .map(|(key, entry)| Change { key: key.clone(), before: None, after: entry.object() })
-            .collect();
-        let mut old = std::mem::replace(&mut *self.write(), listed);
-        for change in &mut changes {
-            change.before = old.remove(&change.key).as_ref().and_then(Entry::object);
+        let mut content = self.store.write();
+        let gone: Vec<Key> =
+            content.keys().filter(|key| !listed.contains_key(key)).cloned().collect();
+        let mut changes = Vec::new();
+        for (key, entry) in listed {
+            let after = entry.object();
+            let before = content.put(key.clone(), entry).as_ref().and_then(Entry::object);
+            match (&before, &after) {
+                (Some(before), Some(after)) if Arc::ptr_eq(before, after) => {}
+                _ => changes.push(Change { key, before, after }),
+            }
         }
-        changes.extend(old.into_iter().map(|(key, entry)| Change {
-            key,
-            before: entry.object(),
-            after: None,
-        }));
+        for key in gone {
+            let before = content.remove(&key).as_ref().and_then(Entry::object);
+            changes.push(Change { key, before, after: None });
+        }
+        drop(content);
         self.became_ready.send_replace(true);
         changes
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Key, Entry<K>>> {
-        self.store.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -359,7 +217,7 @@ mod tests {
     }
 
     fn watch(events: Vec<watcher::Result<Event<ConfigMap>>>) -> Watch<ConfigMap> {
-        follow(futures::stream::iter(events), |object: ConfigMap| {
+        follow(futures::stream::iter(events), unrelated, |object: ConfigMap| {
             let entry = match object.data.as_ref().and_then(|data| data.get("text")) {
                 Some(text) if text == "bad" => Entry::Unreadable("no".to_owned()),
                 _ => Entry::Object(Arc::new(object.clone())),
@@ -431,24 +289,31 @@ mod tests {
         assert!(store.trouble().unwrap().contains("resourceVersion"));
     }
 
-    #[test]
-    fn a_namespace_is_searched_alone() {
-        let in_namespace = |namespace: &str, name: &str| {
-            let mut object = map(name, "1");
-            object.metadata.namespace = Some(namespace.to_owned());
+    #[tokio::test]
+    async fn a_new_list_tells_nothing_of_what_it_shows_unchanged() {
+        let version = |name: &str, version: &str| {
+            let mut object = map(name, version);
+            object.metadata.resource_version = Some(version.to_owned());
             object
         };
-        let store = Store::of([
-            in_namespace("a", "1"),
-            in_namespace("ab", "1"),
-            in_namespace("a", "2"),
-            in_namespace("b", "1"),
+        let Watch { store, mut changes } = watch(vec![
+            Ok(Event::Init),
+            Ok(Event::InitApply(version("a", "1"))),
+            Ok(Event::InitApply(version("b", "2"))),
+            Ok(Event::InitDone),
+            Ok(Event::Init),
+            Ok(Event::InitApply(version("a", "1"))),
+            Ok(Event::InitApply(version("b", "3"))),
+            Ok(Event::InitDone),
         ]);
-        let found = store.select_in("a", |object| object.name_any() != "1");
-        assert_eq!(
-            found.iter().map(|object| Key::of(&**object)).collect::<Vec<_>>(),
-            [Key::new("a", "2")]
-        );
-        assert_eq!(store.select_in("a", |_| true).len(), 2);
+        let mut told_first = Vec::new();
+        for _ in 0..2 {
+            told_first.push(told(&changes.next().await.unwrap()));
+        }
+        assert_eq!(told_first, ["demo/a ->1", "demo/b ->2"]);
+        let kept = store.get("demo", "a").unwrap();
+        let rest: Vec<String> = changes.map(|change| told(&change)).collect().await;
+        assert_eq!(rest, ["demo/b 2>3"]);
+        assert!(Arc::ptr_eq(&kept, &store.get("demo", "a").unwrap()));
     }
 }

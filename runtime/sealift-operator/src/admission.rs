@@ -1,10 +1,8 @@
-//! Which sessions may run: at most so many at once, and in a fair order. Backups and restores
-//! stand in one queue.
+//! Which sessions may run: at most so many at once, and in a fair order, which is `line`'s. Backups
+//! and restores stand in one queue.
 //!
-//! Fair: namespaces take turns, and one whose sessions run already waits longer; within a
-//! namespace the older goes first. Also here: the claims on an invoker and on a target, which
-//! only one session holds at a time. All of it is in memory, entered anew from the status of
-//! running sessions when the operator starts.
+//! Also here: the claims on an invoker and on a target, which only one session holds at a time. All
+//! of it is in memory, entered anew from the status of running sessions when the operator starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use sealift_core::plan::ObjectRef;
 use sealift_kube::watch::Key;
+
+use crate::line::Line;
 
 /// What a session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,14 +81,22 @@ pub struct Admission {
 
 #[derive(Default)]
 struct State {
-    running: BTreeSet<Session>,
-    waiting: BTreeMap<Session, Timestamp>,
+    line: Line,
     /// The session that holds an invoker. A restore is its own.
     invokers: BTreeMap<Key, Session>,
     /// The session that holds a target.
     targets: BTreeMap<ObjectRef, Session>,
+    /// What each session holds.
+    held: BTreeMap<Session, Held>,
     /// Who wanted what another session holds, and that session.
     refused: BTreeMap<Session, Session>,
+}
+
+/// What a session has claimed. Another may have taken it since.
+#[derive(Default)]
+struct Held {
+    invokers: BTreeSet<Key>,
+    targets: BTreeSet<ObjectRef>,
 }
 
 impl Admission {
@@ -124,6 +132,9 @@ impl Admission {
             return Err(other);
         }
         state.refused.remove(session);
+        let held = state.held.entry(session.clone()).or_default();
+        held.invokers.extend(invoker.cloned());
+        held.targets.insert(target.clone());
         if let Some(invoker) = invoker {
             state.invokers.insert(invoker.clone(), session.clone());
         }
@@ -135,9 +146,9 @@ impl Admission {
     /// unless somebody else does.
     pub fn runs(&self, session: &Session, target: Option<ObjectRef>) {
         let mut state = self.state();
-        state.waiting.remove(session);
-        state.running.insert(session.clone());
+        state.line.run(session);
         if let Some(target) = target {
+            state.held.entry(session.clone()).or_default().targets.insert(target.clone());
             state.targets.entry(target).or_insert_with(|| session.clone());
         }
     }
@@ -145,41 +156,47 @@ impl Admission {
     /// Asks for a session's turn.
     pub fn ask(&self, session: &Session, created: Timestamp) -> Turn {
         let mut state = self.state();
-        if state.running.contains(session) {
+        if state.line.runs(session) {
             return Turn::Now;
         }
-        state.waiting.insert(session.clone(), created);
-        let order = order(&state.waiting, &state.running);
-        let position = order.iter().position(|key| key == session).map_or(1, |index| index + 1);
-        let running = state.running.len();
+        state.line.wait(session, created);
+        let position = state.line.place(session).unwrap_or(1);
+        let running = state.line.running();
         if self.limit == 0 || position <= self.limit.saturating_sub(running) {
-            state.waiting.remove(session);
-            state.running.insert(session.clone());
+            state.line.run(session);
             return Turn::Now;
         }
-        Turn::Wait { position, waiting: order.len(), running }
+        Turn::Wait { position, waiting: state.line.waiting(), running }
     }
 
     /// A session has ended, or does not want to run any more. The result are those whose turn
     /// has come and those who wanted what it held, to be looked at by the caller.
     pub fn leave(&self, session: &Session) -> Vec<Session> {
         let mut state = self.state();
-        let ran = state.running.remove(session);
-        let waited = state.waiting.remove(session).is_some();
-        state.invokers.retain(|_, holder| holder != session);
-        state.targets.retain(|_, holder| holder != session);
+        let was_in_line = state.line.leave(session);
+        let held = state.held.remove(session).unwrap_or_default();
+        for invoker in &held.invokers {
+            if state.invokers.get(invoker) == Some(session) {
+                state.invokers.remove(invoker);
+            }
+        }
+        for target in &held.targets {
+            if state.targets.get(target) == Some(session) {
+                state.targets.remove(target);
+            }
+        }
         state.refused.remove(session);
         let mut next: Vec<Session> = state
             .refused
             .extract_if(.., |_, holder| *holder == *session)
             .map(|(refused, _)| refused)
             .collect();
-        if (ran || waited) && !state.waiting.is_empty() {
+        if was_in_line && state.line.waiting() > 0 {
             let free = match self.limit {
                 0 => usize::MAX,
-                limit => limit.saturating_sub(state.running.len()),
+                limit => limit.saturating_sub(state.line.running()),
             };
-            next.extend(order(&state.waiting, &state.running).into_iter().take(free));
+            next.extend(state.line.first(free));
         }
         next
     }
@@ -188,32 +205,12 @@ impl Admission {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let state = self.state();
-        (state.running.len(), state.waiting.len())
+        (state.line.running(), state.line.waiting())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn order(waiting: &BTreeMap<Session, Timestamp>, running: &BTreeSet<Session>) -> Vec<Session> {
-    let mut of_namespace: BTreeMap<&str, usize> = BTreeMap::new();
-    for session in running {
-        *of_namespace.entry(&session.key.namespace).or_default() += 1;
-    }
-    let mut by_age: Vec<(Timestamp, &Session)> =
-        waiting.iter().map(|(session, at)| (*at, session)).collect();
-    by_age.sort();
-    let mut ranked: Vec<(usize, Timestamp, &Session)> = by_age
-        .into_iter()
-        .map(|(created, session)| {
-            let rank = of_namespace.entry(&session.key.namespace).or_default();
-            *rank += 1;
-            (*rank, created, session)
-        })
-        .collect();
-    ranked.sort();
-    ranked.into_iter().map(|(_, _, session)| session.clone()).collect()
 }
 
 #[cfg(test)]
@@ -240,24 +237,6 @@ mod tests {
             namespace: "demo".into(),
             name: "vault".into(),
         }
-    }
-
-    #[test]
-    fn namespaces_take_turns_and_the_older_goes_first() {
-        let waiting: BTreeMap<Session, Timestamp> = [
-            (backup("big", "1"), at(1)),
-            (restore("big", "2"), at(2)),
-            (backup("big", "3"), at(3)),
-            (restore("small", "1"), at(9)),
-        ]
-        .into();
-        let order_with = |running: &[Session]| -> Vec<String> {
-            let order = order(&waiting, &running.iter().cloned().collect());
-            order.iter().map(|session| session.key.to_string()).collect()
-        };
-        assert_eq!(order_with(&[]), ["big/1", "small/1", "big/2", "big/3"]);
-        // Who runs already waits longer.
-        assert_eq!(order_with(&[restore("big", "0")]), ["small/1", "big/1", "big/2", "big/3"]);
     }
 
     #[test]

@@ -2,29 +2,43 @@
 //!
 //! What we want carries a hash of itself as an annotation, and the watches see metadata only:
 //! same hash and no foreign change since we last looked = nothing to do. A CronJob's own changes
-//! of status are told from changes of its spec by `metadata.generation`.
+//! of status are told from changes of its spec by `metadata.generation`. After a start nothing is
+//! remembered: then the API server's own books say whether everything we wrote is still ours.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sealift_kube::apply;
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
+use sealift_kube::{apply, ownership};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::labels::DESIRED;
+use crate::labels::{self, DESIRED};
 
-/// What we applied, by kind and key: uid and version.
+/// What we applied, and what we applied in an earlier life.
 #[derive(Debug, Default)]
 pub struct Applied {
-    versions: Mutex<HashMap<(&'static str, Key), Version>>,
+    books: Mutex<Books>,
+}
+
+/// Kind and key.
+type Id = (&'static str, Key);
+
+#[derive(Debug, Default)]
+struct Books {
+    /// What we know to be as we want it: uid and version.
+    versions: HashMap<Id, Version>,
+    /// What of an object was ours when it was first seen, until it is first looked at.
+    owned: HashMap<Id, Arc<str>>,
+    /// The same for most objects of a kind, so each is held once.
+    texts: HashSet<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +59,29 @@ impl Version {
 }
 
 impl Applied {
+    /// An object as the watch shows it, with its managed fields, which are not kept.
+    pub fn sees<K>(&self, found: &PartialObjectMeta<K>)
+    where
+        K: k8s_openapi::Resource + Resource<DynamicType = ()>,
+    {
+        let meta = &found.metadata;
+        if labels::annotation(meta, DESIRED).is_none() {
+            return;
+        }
+        let id = (<K as k8s_openapi::Resource>::KIND, Key::of(found));
+        let mut books = self.books();
+        if books.versions.contains_key(&id) {
+            return;
+        }
+        let Some(text) = ownership::of(meta) else { return };
+        let text = match books.texts.get(text.as_str()) {
+            Some(text) => Arc::clone(text),
+            None => Arc::from(text),
+        };
+        books.texts.insert(Arc::clone(&text));
+        books.owned.insert(id, text);
+    }
+
     /// Applies an object if it is not there, is not what we want, or was changed by others.
     /// True = it was written.
     ///
@@ -74,48 +111,69 @@ impl Applied {
         let id = (<K as k8s_openapi::Resource>::KIND, key.clone());
         if let Some(live) = store.find(&key)
             && live.metadata.deletion_timestamp.is_none()
-            && live
-                .metadata
-                .annotations
-                .iter()
-                .flatten()
-                .any(|(key, value)| key == DESIRED && *value == hash)
-            && self.is_untouched(&id, &live.metadata)
+            && labels::annotation(&live.metadata, DESIRED) == Some(&hash)
+            && self.is_untouched(&id, &live.metadata, &desired)?
         {
             return Ok(false);
         }
         let written = apply::apply(client, &desired).await?;
-        self.versions().insert(id, Version::of(written.meta()));
+        self.remember(id, Version::of(written.meta()));
         Ok(true)
     }
 
-    /// Whether nobody else has written an object since we did. After a start nothing is
-    /// remembered: then a CronJob, which starts the backups, is written once to be sure, and the
-    /// others are believed.
-    fn is_untouched(&self, id: &(&'static str, Key), live: &ObjectMeta) -> bool {
-        let mut versions = self.versions();
-        match versions.get(id) {
-            Some(version) => *version == Version::of(live),
-            None if id.0 == "CronJob" => false,
-            None => {
-                versions.insert(id.clone(), Version::of(live));
-                true
+    /// Whether nobody else has written an object since we did.
+    fn is_untouched<K>(&self, id: &Id, live: &ObjectMeta, desired: &K) -> Result<bool>
+    where
+        K: Resource + Serialize,
+    {
+        let owned = {
+            let books = self.books();
+            if let Some(version) = books.versions.get(id) {
+                return Ok(*version == Version::of(live));
             }
+            books.owned.get(id).cloned()
+        };
+        let ours = match owned {
+            Some(owned) => ownership::is_all(&owned, live, &value(desired)?),
+            None => false,
+        };
+        if ours {
+            self.remember(id.clone(), Version::of(live));
         }
+        Ok(ours)
+    }
+
+    fn remember(&self, id: Id, version: Version) {
+        let mut books = self.books();
+        books.owned.remove(&id);
+        if books.owned.is_empty() {
+            books.texts.clear();
+        }
+        books.versions.insert(id, version);
     }
 
     /// Forgets an object.
     pub fn forget<K: k8s_openapi::Resource>(&self, key: &Key) {
-        self.versions().remove(&(K::KIND, key.clone()));
+        let id = (K::KIND, key.clone());
+        let mut books = self.books();
+        books.versions.remove(&id);
+        books.owned.remove(&id);
     }
 
-    fn versions(&self) -> std::sync::MutexGuard<'_, HashMap<(&'static str, Key), Version>> {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn hash<K: Resource + Serialize>(object: &K) -> Result<String> {
-    let text = serde_json::to_vec(object)
-        .map_err(|source| Error::Serialise { object: Key::of(object).to_string(), source })?;
+    let text = serde_json::to_vec(object).map_err(|source| failed(object, source))?;
     Ok(hex::encode(Sha256::digest(text)).chars().take(16).collect())
+}
+
+fn value<K: Resource + Serialize>(object: &K) -> Result<serde_json::Value> {
+    serde_json::to_value(object).map_err(|source| failed(object, source))
+}
+
+fn failed<K: Resource>(object: &K, source: serde_json::Error) -> Error {
+    Error::Serialise { object: Key::of(object).to_string(), source }
 }

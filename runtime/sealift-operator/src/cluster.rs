@@ -4,6 +4,8 @@
 //! dropped on arrival; of what we make besides Jobs, only metadata is watched. Secrets are never
 //! listed or watched.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Pod, ServiceAccount};
@@ -163,7 +165,7 @@ pub struct Cluster {
     /// Whether Secrets are there.
     pub secrets: SecretCheck,
     /// What was applied.
-    pub applied: Applied,
+    pub applied: Arc<Applied>,
     /// Which sessions may run.
     pub admission: Admission,
     /// Names that more than one invoker may want.

@@ -171,17 +171,22 @@ async fn work(
     let time = Time::new(clock);
     time.measure(&client).await;
     leftovers::report(&client, &options.identity, &time).await;
-    let watches = Watches::new(&client, options.watch_namespace.as_deref());
+    let applied: Arc<Applied> = Arc::default();
+    let watches = Watches::new(&client, options.watch_namespace.as_deref(), &applied);
     let stores = watches.stores();
     let (queues, requests) = queues();
-    let follow = Follow { stores: stores.clone(), queues: queues.clone() };
+    let follow = Follow {
+        stores: stores.clone(),
+        queues: queues.clone(),
+        applied: Arc::clone(&applied),
+    };
     let mut watching: JoinSet<()> = JoinSet::new();
     for watch in watches.read(&follow) {
         watching.spawn(watch);
     }
     let cluster = Arc::new(Cluster {
         secrets: SecretCheck::new(client.clone()),
-        applied: Applied::default(),
+        applied,
         admission: Admission::new(options.max_concurrent_sessions),
         taken: Taken::default(),
         client,

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use sealift_kube::kube::runtime::watcher::Config;
 use sealift_kube::kube::{Api, Client};
-use sealift_kube::watch::{self, Key, Watch};
+use sealift_kube::watch::{self, Key, Watch, unrelated};
 use tokio_util::sync::CancellationToken;
 
 /// The Deployments of the original's charts carry one of these names.
@@ -25,12 +25,13 @@ impl Takeover {
     /// Begins to look.
     pub(crate) fn new(client: &Client) -> Self {
         let api = Api::all(client.clone());
+        let prune = |found: &mut Deployment| {
+            if let Some(spec) = found.spec.as_mut() {
+                spec.template = Default::default();
+            }
+        };
         let watch =
-            watch::objects::<Deployment>(api, Config::default().labels(ORIGINAL), |found| {
-                if let Some(spec) = found.spec.as_mut() {
-                    spec.template = Default::default();
-                }
-            });
+            watch::objects::<Deployment>(api, Config::default().labels(ORIGINAL), prune, unrelated);
         Self { running: BTreeSet::new(), watch }
     }
 

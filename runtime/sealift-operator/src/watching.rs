@@ -1,5 +1,6 @@
 //! The watches, and what follows from a change: which objects are to be looked at.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -19,11 +20,12 @@ use sealift_api::task::Task;
 use sealift_kube::kube::core::{DeserializeGuard, PartialObjectMeta};
 use sealift_kube::kube::runtime::watcher::Config;
 use sealift_kube::kube::{Api, Client, Resource};
-use sealift_kube::watch::{self, Change, Key, Watch};
+use sealift_kube::watch::{self, Change, Key, Watch, unrelated};
 
+use crate::applied::Applied;
 use crate::cluster::{Queues, Stores};
 use crate::controller::{backup_session, trigger};
-use crate::{labels, planning};
+use crate::{labels, planning, relations};
 
 /// All watches, not yet read.
 pub(crate) struct Watches {
@@ -53,37 +55,77 @@ where
     }
 }
 
+/// What is made for BackupConfigurations, and others of its kind.
+fn child<K>(
+    client: &Client,
+    namespace: Option<&str>,
+    config: Config,
+    applied: &Arc<Applied>,
+) -> Watch<PartialObjectMeta<K>>
+where
+    K: k8s_openapi::Resource
+        + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let applied = Arc::clone(applied);
+    let sees = move |found: &mut PartialObjectMeta<K>| applied.sees(found);
+    watch::metadata(api(client, namespace), config, sees, relations::of_child)
+}
+
 impl Watches {
     /// Makes them; nothing is asked before they are read.
-    pub(crate) fn new(client: &Client, namespace: Option<&str>) -> Self {
+    pub(crate) fn new(client: &Client, namespace: Option<&str>, applied: &Arc<Applied>) -> Self {
         let all = Config::default;
         let ours = || Config::default().labels(labels::MANAGED);
         Self {
-            configurations: watch::objects(api(client, namespace), all(), |_| ()),
-            sessions: watch::objects(api(client, namespace), all(), |_| ()),
-            restores: watch::objects(api(client, namespace), all(), |_| ()),
-            repositories: watch::objects(api(client, namespace), all(), |_| ()),
-            app_bindings: watch::objects(api(client, namespace), all(), |_| ()),
+            configurations: watch::objects(
+                api(client, namespace),
+                all(),
+                |_| (),
+                relations::of_configuration,
+            ),
+            sessions: watch::objects(api(client, namespace), all(), |_| (), relations::of_session),
+            restores: watch::objects(api(client, namespace), all(), |_| (), relations::of_restore),
+            repositories: watch::objects(api(client, namespace), all(), |_| (), unrelated),
+            app_bindings: watch::objects(api(client, namespace), all(), |_| (), unrelated),
             tasks: watch::objects(
                 Api::<DeserializeGuard<Task>>::all(client.clone()),
                 all(),
                 |_| (),
+                unrelated,
             ),
             functions: watch::objects(
                 Api::<DeserializeGuard<Function>>::all(client.clone()),
                 all(),
                 |_| (),
+                unrelated,
             ),
             namespaces: watch::metadata(
                 Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
                 all(),
+                |_| (),
+                unrelated,
             ),
-            jobs: watch::objects(api(client, namespace), ours(), |job: &mut Job| job.spec = None),
-            pods: watch::objects(api(client, namespace), ours(), |pod: &mut Pod| pod.spec = None),
-            cron_jobs: watch::metadata(api(client, namespace), all()),
-            service_accounts: watch::metadata(api(client, namespace), ours()),
-            roles: watch::metadata(api(client, namespace), ours()),
-            role_bindings: watch::metadata(api(client, namespace), ours()),
+            jobs: watch::objects(
+                api(client, namespace),
+                ours(),
+                |job: &mut Job| job.spec = None,
+                unrelated,
+            ),
+            pods: watch::objects(
+                api(client, namespace),
+                ours(),
+                |pod: &mut Pod| pod.spec = None,
+                unrelated,
+            ),
+            cron_jobs: child(client, namespace, all(), applied),
+            service_accounts: child(client, namespace, ours(), applied),
+            roles: child(client, namespace, ours(), applied),
+            role_bindings: child(client, namespace, ours(), applied),
         }
     }
 
@@ -114,10 +156,14 @@ impl Watches {
             follow.each(self.sessions, Follow::session),
             follow.each(self.restores, |follow, change| follow.queues.restores.now(change.key)),
             follow.each(self.repositories, |follow, change| {
-                follow.users_of_repository(&change.key);
+                if !is_only_told(&change) {
+                    follow.users(relations::REPOSITORY, &change.key);
+                }
                 follow.queues.repositories.now(change.key);
             }),
-            follow.each(self.app_bindings, |follow, change| follow.users_of_target(&change.key)),
+            follow.each(self.app_bindings, |follow, change| {
+                follow.users(relations::TARGET, &change.key);
+            }),
             follow.each(self.tasks, |follow, _| follow.everybody()),
             follow.each(self.functions, |follow, _| follow.everybody()),
             follow.each(self.namespaces, Follow::namespace),
@@ -136,6 +182,7 @@ impl Watches {
 pub(crate) struct Follow {
     pub(crate) stores: Stores,
     pub(crate) queues: Queues,
+    pub(crate) applied: Arc<Applied>,
 }
 
 impl Follow {
@@ -154,11 +201,14 @@ impl Follow {
     }
 
     fn configuration(&self, change: Change<BackupConfiguration>) {
-        let repository = |found: &BackupConfiguration| {
+        // A Repository is told who uses it: that does not change with every status.
+        let uses = |found: &Option<Arc<BackupConfiguration>>| {
+            let found = found.as_deref().filter(|found| !labels::is_going(&found.metadata))?;
             planning::repository_key(found.namespace(), found.spec.repository.as_ref())
         };
-        for found in [&change.before, &change.after].into_iter().flatten() {
-            if let Some(key) = repository(found) {
+        let (before, after) = (uses(&change.before), uses(&change.after));
+        if before != after {
+            for key in [before, after].into_iter().flatten() {
                 self.queues.repositories.now(key);
             }
         }
@@ -193,6 +243,10 @@ impl Follow {
             return;
         }
         for found in self.stores.configurations.select_in(&change.key.name, |_| true) {
+            let repository = found.spec.repository.as_ref();
+            if let Some(key) = planning::repository_key(found.namespace(), repository) {
+                self.queues.repositories.now(key);
+            }
             self.queues.configurations.now(Key::of(&*found));
         }
         self.open_restores(|restore| restore.namespace() == change.key.name);
@@ -236,7 +290,10 @@ impl Follow {
         self.child(change);
     }
 
-    fn child<K>(&self, change: Change<PartialObjectMeta<K>>) {
+    fn child<K: k8s_openapi::Resource>(&self, change: Change<PartialObjectMeta<K>>) {
+        if change.after.is_none() {
+            self.applied.forget::<K>(&change.key);
+        }
         for found in [&change.before, &change.after].into_iter().flatten() {
             if let Some(owner) = labels::controller_of(&found.metadata, "BackupConfiguration") {
                 self.queues.configurations.now(Key::new(&change.key.namespace, &owner.name));
@@ -254,35 +311,12 @@ impl Follow {
         }
     }
 
-    fn users_of_repository(&self, repository: &Key) {
-        let users = self.stores.configurations.select(|found| {
-            let named = found.spec.repository.as_ref();
-            planning::repository_key(found.namespace(), named).as_ref() == Some(repository)
-        });
-        for found in users {
+    /// Whoever names an object that has changed looks at it.
+    fn users(&self, relation: &'static str, of: &Key) {
+        for found in self.stores.configurations.related(relation, of) {
             self.queues.configurations.now(Key::of(&*found));
         }
-        self.open_restores(|restore| {
-            let named = restore.spec.repository.as_ref();
-            planning::repository_key(restore.namespace(), named).as_ref() == Some(repository)
-        });
-    }
-
-    fn users_of_target(&self, target: &Key) {
-        let is = |namespace: &str, named: Option<&sealift_api::reference::TargetRef>| {
-            planning::target(namespace, named)
-                .is_some_and(|it| it.namespace == target.namespace && it.name == target.name)
-        };
-        let users = self.stores.configurations.select(|found| {
-            is(found.namespace(), found.spec.target.as_ref().and_then(|it| it.reference.as_ref()))
-        });
-        for found in users {
-            self.queues.configurations.now(Key::of(&*found));
-        }
-        self.open_restores(|restore| {
-            let named = restore.spec.target.as_ref().and_then(|it| it.reference.as_ref());
-            is(restore.namespace(), named)
-        });
+        self.open(self.stores.restores.related(relation, of));
     }
 
     /// A Task or Function changed: which plans it is part of shows when they are made.
@@ -300,8 +334,24 @@ impl Follow {
                 None | Some(RestoreSessionPhase::Pending | RestoreSessionPhase::Invalid)
             )
         };
-        for found in self.stores.restores.select(|restore| waits(restore) && wanted(restore)) {
+        for found in restores.into_iter().filter(|restore| waits(restore)) {
             self.queues.restores.now(Key::of(&*found));
         }
     }
+        self.open(self.stores.restores.select(wanted));
+    }
+
+    /// Of these restores, those that have not begun look again.
+    fn open(&self, restores: Vec<Arc<RestoreSession>>) {
+}
+
+/// Whether only the status of a Repository has changed, as at the end of each backup: that
+/// concerns nobody who uses it.
+fn is_only_told(change: &Change<Repository>) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else { return false };
+    let (before, after) = (&before.metadata, &after.metadata);
+    before.uid == after.uid
+        && before.generation == after.generation
+        && before.generation.is_some()
+        && before.deletion_timestamp == after.deletion_timestamp
 }

@@ -1,4 +1,5 @@
-//! The benches: what a chain of components costs, and what snapshots of a Vault add.
+//! The benches: what a chain of components costs, what snapshots of a Vault add, and what the
+//! operator asks of a cluster.
 //!
 //! `cargo xtask bench` builds this with optimisation and runs it. Two kinds compete side by side
 //! in one run, so that a busy machine hurts all of them: read the ratios, not the seconds. Each
@@ -11,6 +12,10 @@ mod data;
 mod figures;
 mod file_source;
 mod native;
+mod operator;
+mod operator_meter;
+mod operator_scene;
+mod operator_sessions;
 mod report;
 mod usage;
 mod vault;
@@ -65,6 +70,22 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         output: Format,
     },
+    /// The operator with many BackupConfigurations: memory, requests, time; `SEALIFT_PROGRAM` is
+    /// what is measured.
+    Operator {
+        #[arg(long, default_value_t = 5000)]
+        objects: usize,
+        #[arg(long, default_value_t = 50)]
+        namespaces: usize,
+        #[arg(long, default_value_t = 500)]
+        sessions: usize,
+        #[arg(long, default_value_t = 200)]
+        played: usize,
+        #[arg(long, default_value_t = 180)]
+        rest: u64,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        output: Format,
+    },
     /// Runs one program and prints what the kernel accounted for it.
     #[command(hide = true)]
     Measure {
@@ -113,6 +134,12 @@ fn run(command: Command) -> Result<()> {
         Command::Vault { rounds, output } => {
             let result = vault::run(rounds)?;
             report::print(output, "vault", &result)
+        }
+        Command::Operator { objects, namespaces, sessions, played, rest, output } => {
+            let (sessions, rest_seconds) = (sessions.min(objects), rest);
+            let played = played.min(sessions);
+            let size = operator::Size { objects, namespaces, sessions, played, rest_seconds };
+            report::print(output, "operator", &operator::run(size)?)
         }
         Command::Measure { command } => report::value(&usage::measure_here(&command)?),
         Command::Init { repository } => backup::init(&repository),

@@ -1,6 +1,7 @@
 //! What a session is told that waits: for another one, or for a free place. Pure.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sealift_api::condition::Condition;
@@ -8,6 +9,10 @@ use sealift_api::condition::Condition;
 use crate::condition::{self, Statement, Type};
 
 const FOR_PLACE: &str = "WaitingForPlace";
+/// Who ends wakes those who wait; should that be missed, they look by themselves.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// And later for each that is ahead: thousands that look every 30 s would keep a core busy.
+const LOOK_LATER: Duration = Duration::from_millis(200);
 
 /// It waits for another session, or for its invoker.
 pub(crate) fn for_other(other: &impl Display) -> Statement {
@@ -20,6 +25,11 @@ pub(crate) fn for_place(position: usize, waiting: usize, running: usize) -> Stat
         "Waiting for a free place: number {position} of {waiting}, while {running} sessions run."
     );
     Statement::yes(Type::Queued, FOR_PLACE, text)
+}
+
+/// When to look again from this place in the queue.
+pub(crate) fn look_again(position: usize) -> Duration {
+    LOOK_AGAIN + LOOK_LATER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX))
 }
 
 /// Says it, if it is news. Being told a new place in the queue whenever somebody ahead ends

@@ -104,6 +104,7 @@ const ROOMS: &[Room] = &[
             "sealift-host",
             "sealift-repository",
             "sealift-job",
+            "sealift-cluster",
             "sealift-e2e",
             "vault-archive",
         ],

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::{BackupSession, InvokerRef};
 use sealift_core::plan::ObjectRef;
+use sealift_kube::watch::Key;
 
-use super::{is_of, is_open};
+use super::is_open;
 use crate::cluster::Cluster;
 use crate::planning;
 
@@ -28,18 +29,23 @@ pub(super) fn dereference(cluster: &Cluster, session: &Arc<BackupSession>) -> De
     let target = invoker.as_deref().and_then(target_of);
     let siblings = match invoker.as_deref() {
         None => Vec::new(),
-        Some(invoker) => stores.sessions.select_in(namespace, |other| {
-            other.name() != session.name() && is_of(other, invoker.name()) && is_open(other)
-        }),
+        Some(invoker) => {
+            let mut siblings = super::of_invoker(stores, &Key::of(invoker));
+            siblings.retain(|other| other.name() != session.name() && is_open(other));
+            siblings
+        }
     };
     let rivals = match (&target, invoker.as_deref()) {
-        (Some(target), Some(invoker)) => stores.sessions.select(|other| {
-            let same = other.namespace() == namespace && is_of(other, invoker.name());
-            !same
-                && is_open(other)
-                && configuration_of(cluster, other)
-                    .is_some_and(|other| target_of(&other).as_ref() == Some(target))
-        }),
+        (Some(target), Some(invoker)) => {
+            let own = Key::of(invoker);
+            let mut rivals = super::with_target(stores, target, |other| Key::of(other) != own);
+            // As in `admission`: at home, nobody waits for sessions of other namespaces.
+            let counts = |other: &BackupSession| {
+                other.namespace() == target.namespace || namespace != target.namespace
+            };
+            rivals.retain(|other| counts(other) && is_open(other));
+            rivals
+        }
         _ => Vec::new(),
     };
     Dereferenced { session: Arc::clone(session), invoker, target, siblings, rivals }

@@ -14,7 +14,7 @@ use sealift_kube::watch::Key;
 
 use super::dereference::{Dereferenced, configuration_of, target_of};
 use super::status::{self, Conclusion, End};
-use super::{COMPONENT, history, is_of, leave};
+use super::{COMPONENT, history, leave, of_invoker};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::job::{self, Left};
@@ -103,13 +103,12 @@ pub(super) async fn push(cluster: &Cluster, session: &Arc<BackupSession>) -> Res
     let Some(invoker) = configuration_of(cluster, session) else { return Ok(()) };
     let began = matches!(status::phase_of(session), Phase::Succeeded | Phase::Failed);
     let later = |other: &BackupSession| {
-        is_of(other, invoker.name())
-            && other.metadata.creation_timestamp > session.metadata.creation_timestamp
+        other.metadata.creation_timestamp > session.metadata.creation_timestamp
             && !matches!(status::phase_of(other), Phase::Pending | Phase::Skipped)
     };
     if !began
         || status::is_pushed(session)
-        || !cluster.stores.sessions.select_in(session.namespace(), later).is_empty()
+        || of_invoker(&cluster.stores, &Key::of(&*invoker)).iter().any(|other| later(other))
     {
         return Ok(());
     }

@@ -6,9 +6,10 @@ use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::session::Phase;
 use sealift_kube::delete;
+use sealift_kube::watch::Key;
 
 use super::status::phase_of;
-use super::{is_of, is_open};
+use super::{is_open, of_invoker};
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::labels;
@@ -23,9 +24,9 @@ pub(super) async fn clean(
     ending: &Arc<BackupSession>,
     phase: Phase,
 ) -> Result<()> {
-    let others = cluster.stores.sessions.select_in(invoker.namespace(), |session| {
+    let mut others = of_invoker(&cluster.stores, &Key::of(invoker));
+    others.retain(|session| {
         session.name() != ending.name()
-            && is_of(session, invoker.name())
             && !is_open(session)
             && !labels::is_going(&session.metadata)
     });

@@ -14,7 +14,9 @@ mod validate;
 
 use std::sync::Arc;
 
+use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
+use sealift_core::plan::ObjectRef;
 use sealift_core::session::Phase;
 use sealift_kube::watch::Key;
 
@@ -22,7 +24,7 @@ use crate::admission::Session;
 use crate::cluster::{Cluster, Stores};
 use crate::engine::Next;
 use crate::error::Result;
-use crate::labels;
+use crate::{labels, relations};
 
 /// The name in Events.
 pub(crate) const COMPONENT: &str = "BackupSession Controller";
@@ -69,25 +71,42 @@ pub(crate) fn runs(cluster: &Cluster, session: &BackupSession) {
 
 /// Sessions that have not begun and wait for what becomes of this invoker.
 pub(crate) fn waiting_of(stores: &Stores, invoker: &Key) -> Vec<Key> {
-    let waits = |session: &BackupSession| is_of(session, &invoker.name) && is_waiting(session);
-    let found = stores.sessions.select_in(&invoker.namespace, waits);
-    found.iter().map(|session| Key::of(&**session)).collect()
+    keys_of_waiting(&of_invoker(stores, invoker))
 }
 
 /// Sessions that may have waited for this one: of its invoker, or with its target.
 pub(crate) fn waiting_for(stores: &Stores, ended: &BackupSession) -> Vec<Key> {
-    let target = |session: &BackupSession| {
-        let named = session.spec.invoker.as_ref()?;
-        let invoker = stores.configurations.get(session.namespace(), &named.name)?;
-        dereference::target_of(&invoker)
+    let Some(named) = &ended.spec.invoker else { return Vec::new() };
+    let invoker = Key::new(ended.namespace(), &named.name);
+    let mut found = of_invoker(stores, &invoker);
+    let target = stores.configurations.find(&invoker).as_deref().and_then(dereference::target_of);
+    if let Some(target) = target {
+        found.extend(with_target(stores, &target, |other| Key::of(other) != invoker));
+    }
+    keys_of_waiting(&found)
+}
+
+/// All sessions of an invoker.
+fn of_invoker(stores: &Stores, invoker: &Key) -> Vec<Arc<BackupSession>> {
+    stores.sessions.related(relations::INVOKER, invoker)
+}
+
+/// All sessions with this target whose invoker is wanted.
+fn with_target(
+    stores: &Stores,
+    target: &ObjectRef,
+    wanted: impl Fn(&BackupConfiguration) -> bool,
+) -> Vec<Arc<BackupSession>> {
+    let place = Key::new(&target.namespace, &target.name);
+    let invokers = stores.configurations.related(relations::TARGET, &place);
+    let is = |invoker: &&Arc<BackupConfiguration>| {
+        wanted(invoker) && dereference::target_of(invoker).as_ref() == Some(target)
     };
-    let of_ended = target(ended);
-    let waits = |session: &BackupSession| {
-        let same =
-            session.namespace() == ended.namespace() && session.spec.invoker == ended.spec.invoker;
-        is_waiting(session) && (same || of_ended.is_some() && target(session) == of_ended)
-    };
-    stores.sessions.select(waits).iter().map(|session| Key::of(&**session)).collect()
+    invokers.iter().filter(is).flat_map(|it| of_invoker(stores, &Key::of(&**it))).collect()
+}
+
+fn keys_of_waiting(sessions: &[Arc<BackupSession>]) -> Vec<Key> {
+    sessions.iter().filter(|it| is_waiting(it)).map(|it| Key::of(&**it)).collect()
 }
 
 /// Whether a session has a Job.
@@ -103,10 +122,4 @@ fn is_waiting(session: &BackupSession) -> bool {
 pub(crate) fn is_open(session: &BackupSession) -> bool {
     let phase = status::phase_of(session);
     !phase.is_final() && phase != Phase::Unknown && !labels::is_going(&session.metadata)
-}
-
-/// Whether a session is of this invoker.
-fn is_of(session: &BackupSession, invoker: &str) -> bool {
-    let named = session.spec.invoker.as_ref();
-    named.is_some_and(|named| named.kind == "BackupConfiguration" && named.name == invoker)
 }

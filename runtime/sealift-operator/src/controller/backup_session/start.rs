@@ -25,8 +25,6 @@ use crate::error::Result;
 use crate::labels::{self, Purpose};
 use crate::{names, planning};
 
-/// What a session waits for wakes it; should that be missed, it looks by itself.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Time counts from a session's creation if it begins within this time of it.
 const PROMPT: SignedDuration = SignedDuration::from_secs(60);
 
@@ -81,7 +79,9 @@ async fn claim(cluster: &Cluster, found: &Dereferenced) -> Result<Next> {
     }
     match cluster.admission.ask(&session, created(&found.session)) {
         Turn::Wait { position, waiting, running } => {
-            wait(cluster, found, &queued::for_place(position, waiting, running)).await
+            let said = queued::for_place(position, waiting, running);
+            wait(cluster, found, &said).await?;
+            Ok(Next::After(spread(queued::look_again(position))))
         }
         Turn::Now => start(cluster, found, invoker).await,
     }
@@ -89,7 +89,7 @@ async fn claim(cluster: &Cluster, found: &Dereferenced) -> Result<Next> {
 
 async fn wait(cluster: &Cluster, found: &Dereferenced, said: &Statement) -> Result<Next> {
     status::wait(cluster, &found.session, found.target.as_ref(), said).await?;
-    Ok(Next::After(spread(LOOK_AGAIN)))
+    Ok(Next::After(spread(queued::LOOK_AGAIN)))
 }
 
 async fn start(

@@ -1,0 +1,203 @@
+//! Whose turn it is: the order of those who wait, and who runs. Pure.
+//!
+//! Fair: namespaces take turns, and one whose sessions run already waits longer; within a
+//! namespace the older goes first. Thousands may wait, so nobody's place is found by sorting all:
+//! each namespace keeps its own in order, and a place follows from one look at each namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::admission::Session;
+
+/// Who runs and who waits.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    running: BTreeSet<Session>,
+    /// How many run, by namespace.
+    running_in: BTreeMap<String, usize>,
+    waiting: BTreeMap<Session, Timestamp>,
+    /// Those who wait, by namespace, the older first.
+    waiting_in: BTreeMap<String, Vec<(Timestamp, Session)>>,
+}
+
+impl Line {
+    /// How many run.
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether a session runs.
+    pub(crate) fn runs(&self, session: &Session) -> bool {
+        self.running.contains(session)
+    }
+
+    /// A session runs, and waits no longer.
+    pub(crate) fn run(&mut self, session: &Session) {
+        self.give_up(session);
+        if self.running.insert(session.clone()) {
+            *self.running_in.entry(session.key.namespace.clone()).or_default() += 1;
+        }
+    }
+
+    /// A session waits.
+    pub(crate) fn wait(&mut self, session: &Session, created: Timestamp) {
+        if self.waiting.get(session) == Some(&created) {
+            return;
+        }
+        self.give_up(session);
+        self.waiting.insert(session.clone(), created);
+        let entry = (created, session.clone());
+        let line = self.waiting_in.entry(session.key.namespace.clone()).or_default();
+        let place = line.partition_point(|other| *other < entry);
+        line.insert(place, entry);
+    }
+
+    /// A session neither runs nor waits any more. True = it did.
+    pub(crate) fn leave(&mut self, session: &Session) -> bool {
+        let ran = self.running.remove(session);
+        if ran && let Some(count) = self.running_in.get_mut(&session.key.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.running_in.remove(&session.key.namespace);
+            }
+        }
+        self.give_up(session) || ran
+    }
+
+    fn give_up(&mut self, session: &Session) -> bool {
+        let Some(created) = self.waiting.remove(session) else { return false };
+        let namespace = &session.key.namespace;
+        if let Some(line) = self.waiting_in.get_mut(namespace) {
+            line.retain(|(at, other)| (*at, other) != (created, session));
+            if line.is_empty() {
+                self.waiting_in.remove(namespace);
+            }
+        }
+        true
+    }
+
+    /// The place of one who waits, from 1. None = it does not.
+    pub(crate) fn place(&self, session: &Session) -> Option<usize> {
+        let entry = (*self.waiting.get(session)?, session.clone());
+        let own = &session.key.namespace;
+        let line = self.waiting_in.get(own)?;
+        let rank = self.running_of(own) + line.partition_point(|other| *other < entry);
+        let ahead = self.waiting_in.iter().map(|(namespace, line)| {
+            // Those of lower rank are first; of the same rank, the older.
+            let lower = rank.saturating_sub(self.running_of(namespace)).min(line.len());
+            let ranks_alike = self.running_of(namespace) + lower == rank;
+            let older = line.get(lower).is_some_and(|other| ranks_alike && *other < entry);
+            lower + usize::from(older)
+        });
+        Some(ahead.sum::<usize>() + 1)
+    }
+
+    /// The first of those who wait, at most so many.
+    pub(crate) fn first(&self, count: usize) -> Vec<Session> {
+        let mut ranked: Vec<(usize, &(Timestamp, Session))> = self
+            .waiting_in
+            .iter()
+            .flat_map(|(namespace, line)| {
+                let running = self.running_of(namespace);
+                line.iter().take(count).enumerate().map(move |(at, entry)| (running + at, entry))
+            })
+            .collect();
+        ranked.sort();
+        ranked.into_iter().take(count).map(|(_, (_, session))| session.clone()).collect()
+    }
+
+    fn running_of(&self, namespace: &str) -> usize {
+        self.running_in.get(namespace).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use sealift_kube::watch::Key;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn backup(namespace: &str, name: &str) -> Session {
+        Session::backup(Key::new(namespace, name))
+    }
+
+    fn restore(namespace: &str, name: &str) -> Session {
+        Session::restore(Key::new(namespace, name))
+    }
+
+    fn names(line: &Line) -> Vec<String> {
+        line.first(usize::MAX).iter().map(|session| session.key.to_string()).collect()
+    }
+
+    #[test]
+    fn namespaces_take_turns_and_the_older_goes_first() {
+        let mut line = Line::default();
+        for (session, second) in [
+            (backup("big", "3"), 3),
+            (backup("big", "1"), 1),
+            (restore("small", "1"), 9),
+            (restore("big", "2"), 2),
+        ] {
+            line.wait(&session, at(second));
+        }
+        assert_eq!(names(&line), ["big/1", "small/1", "big/2", "big/3"]);
+        // Who runs already waits longer.
+        line.run(&restore("big", "0"));
+        assert_eq!(names(&line), ["small/1", "big/1", "big/2", "big/3"]);
+        line.run(&restore("small", "1"));
+        assert_eq!(names(&line), ["big/1", "big/2", "big/3"]);
+        assert!(line.leave(&restore("big", "0")) && !line.leave(&restore("big", "0")));
+        assert_eq!((line.running(), line.waiting()), (1, 3));
+    }
+
+    #[test]
+    fn everybodys_place_is_where_the_order_has_it() {
+        // A generator of numbers that is the same in each run.
+        let mut state: u32 = 7;
+        let mut draw = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        for _ in 0..200 {
+            let mut line = Line::default();
+            for number in 0..40 {
+                let session = backup(&format!("team-{}", draw(5)), &number.to_string());
+                match draw(4) {
+                    0 => line.run(&session),
+                    1 => {
+                        line.wait(&session, at(1));
+                        line.leave(&session);
+                    }
+                    // Of the same second, of which there are many, the name decides.
+                    _ => line.wait(&session, at(draw(6).into())),
+                }
+            }
+            let order = line.first(usize::MAX);
+            assert_eq!(order.len(), line.waiting());
+            for (index, session) in order.iter().enumerate() {
+                assert_eq!(line.place(session), Some(index + 1), "{session} in {line:?}");
+                assert_eq!(line.first(index), order.get(..index).unwrap());
+            }
+            assert_eq!(line.place(&backup("a", "nobody")), None);
+        }
+    }
+
+    #[test]
+    fn whoever_waits_again_has_one_place() {
+        let mut line = Line::default();
+        line.wait(&backup("a", "1"), at(5));
+        line.wait(&backup("a", "1"), at(5));
+        line.wait(&backup("a", "1"), at(4));
+        assert_eq!((names(&line), line.waiting()), (vec!["a/1".to_owned()], 1));
+    }
+}
