@@ -72,6 +72,8 @@ condition_types! {
     BackupDisrupted,
     /// Ours: the session waits for its turn.
     Queued,
+    /// Ours: whether what a deleted Repository waits for is done.
+    Deletable,
 }
 
 /// `True`, `False` or `Unknown`.

@@ -32,6 +32,15 @@ const TARGET_NAMESPACE: &str = "stash.appscode.com/target-namespace";
 /// Hash of what we last wanted an object to be.
 pub const DESIRED: &str = "sealift.dev/desired-hash";
 
+/// Name of the Repository whose data an object is there to remove; as a label it may be cut.
+pub const WIPE_OF: &str = "sealift.dev/wipe-of";
+/// `metadata.uid` of that Repository.
+pub const WIPE_UID: &str = "sealift.dev/wipe-uid";
+/// `metadata.generation` of that Repository.
+pub const WIPE_GENERATION: &str = "sealift.dev/wipe-generation";
+/// The how many-th attempt a Job is.
+pub const WIPE_ATTEMPT: &str = "sealift.dev/wipe-attempt";
+
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
@@ -107,6 +116,20 @@ pub fn controller_of<'a>(meta: &'a ObjectMeta, kind: &str) -> Option<&'a OwnerRe
         .iter()
         .flatten()
         .find(|owner| owner.kind == kind && owner.api_version.starts_with("stash.appscode.com/"))
+}
+
+/// Whether the object of this uid controls an object. A name says nothing: it may be made anew.
+#[must_use]
+pub fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
+    let owners = meta.owner_references.iter().flatten();
+    !uid.is_empty()
+        && owners.into_iter().any(|owner| owner.uid == uid && owner.controller == Some(true))
+}
+
+/// The value of an annotation.
+#[must_use]
+pub fn annotation<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
 /// Whether an object is being deleted.

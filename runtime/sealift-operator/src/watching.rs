@@ -295,14 +295,24 @@ impl Follow {
             self.applied.forget::<K>(&change.key);
         }
         for found in [&change.before, &change.after].into_iter().flatten() {
+            self.wiped_by(&found.metadata);
             if let Some(owner) = labels::controller_of(&found.metadata, "BackupConfiguration") {
                 self.queues.configurations.now(Key::new(&change.key.namespace, &owner.name));
             }
         }
     }
 
+    /// What removes the data of a Repository says of which.
+    fn wiped_by(&self, meta: &ObjectMeta) {
+        if let Some(repository) = labels::annotation(meta, labels::WIPE_OF) {
+            let namespace = meta.namespace.as_deref().unwrap_or_default();
+            self.queues.repositories.now(Key::new(namespace, repository));
+        }
+    }
+
     fn session_of(&self, job: &ObjectMeta) {
         let namespace = job.namespace.as_deref().unwrap_or_default();
+        self.wiped_by(job);
         if let Some(owner) = labels::controller_of(job, "BackupSession") {
             self.queues.sessions.now(Key::new(namespace, &owner.name));
         }

@@ -2,7 +2,7 @@
 //!
 //! `job` puts together what the other rooms make: `pod` the pod, `access` the ServiceAccount and
 //! its Roles, `plan_map` the ConfigMap, `interim` the volume. `cron_job` makes what starts
-//! sessions. Nothing is sent to an API server here.
+//! sessions, `wipe` what removes a Repository's data. Nothing is sent to an API server here.
 
 pub mod access;
 pub mod cron_job;
@@ -10,6 +10,7 @@ pub mod interim;
 pub mod job;
 pub mod plan_map;
 pub mod pod;
+pub mod wipe;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;

@@ -1,21 +1,29 @@
 //! Repositories: their finalizer, who uses them, and their end.
 //!
-//! Size, integrity and counts are written by Jobs.
+//! `status` is what is said on the object, `cleanup` lets a deleted one go, `wipe` has its data
+//! removed before, if it says so, `place` finds others that keep theirs there. Size, integrity and
+//! counts are written by Jobs.
+
+mod cleanup;
+mod place;
+mod status;
+mod wipe;
 
 use std::sync::Arc;
 
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::manifest::STASH_GROUP;
-use sealift_api::repository::{Repository, RepositoryStatus, TypedObjectReference};
-use sealift_kube::event::Event;
+use sealift_api::object::Namespace;
+use sealift_api::planner::{Use, repository_in_pod, usage};
+use sealift_api::repository::{Repository, TypedObjectReference};
+use sealift_kube::apply as server;
 use sealift_kube::watch::Key;
-use sealift_kube::{apply as server, status};
 
 use crate::cluster::Cluster;
 use crate::engine::Next;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::labels::{self, REPOSITORY_FINALIZER};
-use crate::planning;
+use crate::relations;
 
 /// The name in Events.
 const COMPONENT: &str = "Repository Controller";
@@ -26,11 +34,19 @@ const USER_KIND: &str = "BackupConfiguration";
 /// # Errors
 /// A call to the API server failed.
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
-    let Some(repository) = cluster.stores.repositories.find(&key) else { return Ok(Next::Wait) };
+    let Some(repository) = cluster.stores.repositories.find(&key) else {
+        // Gone, or not readable: then it may be there.
+        if cluster.stores.repositories.unreadable(&key).is_none() {
+            wipe::sweep(&cluster, &key).await?;
+        }
+        return Ok(Next::Wait);
+    };
     let has = labels::has_finalizer(&repository.metadata, REPOSITORY_FINALIZER);
     match (labels::is_going(&repository.metadata), has) {
-        (true, true) => cleanup(&cluster, &repository).await?,
-        (true, false) => {}
+        (true, true) => return cleanup::cleanup(&cluster, &repository).await,
+        (true, false) => return Ok(Next::Wait),
+        // In a namespace that goes, so will this.
+        (false, _) if cluster.is_ending(&key.namespace) => return Ok(Next::Wait),
         (false, false) => {
             let mut finalizers = repository.metadata.finalizers.clone().unwrap_or_default();
             finalizers.push(REPOSITORY_FINALIZER.to_owned());
@@ -38,24 +54,29 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         }
         (false, true) => {}
     }
-    if !labels::is_going(&repository.metadata) {
-        let users = users(&cluster, &key);
-        status::update_known(&cluster.client, &*repository, |found: &mut Repository| {
-            observe(found, &users);
-        })
-        .await?;
-    }
+    let users = users(&cluster, &repository);
+    let wrong = status::judge(&repository_in_pod(&repository));
+    status::observed(&cluster, &repository, &users, wrong.as_ref()).await?;
     Ok(Next::Wait)
 }
 
-/// Who uses it, in order.
-fn users(cluster: &Cluster, key: &Key) -> Vec<TypedObjectReference> {
-    let uses = |configuration: &BackupConfiguration| {
-        let named = configuration.spec.repository.as_ref();
-        !labels::is_going(&configuration.metadata)
-            && planning::repository_key(configuration.namespace(), named).as_ref() == Some(key)
+/// Who uses it, in order. Who only names it and may not use it does not count: otherwise anybody
+/// could fill the status of a Repository of another namespace.
+fn users(cluster: &Cluster, repository: &Repository) -> Vec<TypedObjectReference> {
+    let key = Key::of(repository);
+    let may = |namespace: &str| {
+        namespace == key.namespace
+            || cluster.stores.namespaces.get("", namespace).is_some_and(|found| {
+                let labels = found.metadata.labels.clone();
+                let namespace = Namespace::new(namespace.to_owned(), labels);
+                usage(repository, namespace.name(), Some(namespace.labels())) == Use::Allowed
+            })
     };
-    let found = cluster.stores.configurations.select(uses);
+    let uses = |configuration: &BackupConfiguration| {
+        !labels::is_going(&configuration.metadata) && may(configuration.namespace())
+    };
+    let mut found = cluster.stores.configurations.related(relations::REPOSITORY, &key);
+    found.retain(|configuration| uses(configuration));
     found
         .iter()
         .map(|user| TypedObjectReference {
@@ -67,30 +88,6 @@ fn users(cluster: &Cluster, key: &Key) -> Vec<TypedObjectReference> {
         .collect()
 }
 
-/// The new status: users of other kinds stay, since others may have written them.
-fn observe(repository: &mut Repository, users: &[TypedObjectReference]) {
-    let generation = repository.metadata.generation;
-    let status = repository.status.get_or_insert_with(RepositoryStatus::default);
-    status.observed_generation = generation;
-    let others = status.references.iter().filter(|user| user.kind.as_deref() != Some(USER_KIND));
-    status.references = others.chain(users).cloned().collect();
-}
-
-/// Nothing in the storage is touched, but for `wipeOut`, which says so.
-async fn cleanup(cluster: &Cluster, repository: &Repository) -> Result<()> {
-    if repository.spec.wipe_out == Some(true) {
-        let text = "spec.wipeOut: the data in the storage is not removed by this version; remove what lies under the Repository's prefix by hand";
-        cluster.tell(COMPONENT, repository, Event::warning("WipeOutNotSupported", text)).await;
-    }
-    let finalizers = repository.metadata.finalizers.iter().flatten();
-    let rest: Vec<String> =
-        finalizers.filter(|finalizer| *finalizer != REPOSITORY_FINALIZER).cloned().collect();
-    match patch(cluster, repository, &rest).await {
-        Err(Error::Call(error)) if error.is_not_found() => Ok(()),
-        done => done,
-    }
-}
-
 async fn patch(cluster: &Cluster, repository: &Repository, finalizers: &[String]) -> Result<()> {
     let patch = serde_json::json!({
         "finalizers": finalizers, "resourceVersion": repository.metadata.resource_version
@@ -98,46 +95,4 @@ async fn patch(cluster: &Cluster, repository: &Repository, finalizers: &[String]
     let (namespace, name) = (repository.namespace(), repository.name());
     server::patch_metadata::<Repository>(&cluster.client, namespace, name, &patch).await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn users_are_told_once_and_those_of_other_kinds_stay() {
-        let mut repository: Repository = serde_json::from_value(serde_json::json!({
-            "apiVersion": "stash.appscode.com/v1alpha1", "kind": "Repository",
-            "metadata": {"name": "r", "namespace": "demo", "generation": 3},
-            "spec": {"backend": {}},
-            "status": {"snapshotCount": 5, "references": [
-                {"kind": "BackupConfiguration", "namespace": "demo", "name": "gone"},
-                {"kind": "BackupBatch", "namespace": "demo", "name": "batch"}
-            ]}
-        }))
-        .unwrap();
-        let user = TypedObjectReference {
-            api_group: Some(STASH_GROUP.to_owned()),
-            kind: Some(USER_KIND.to_owned()),
-            namespace: Some("demo".to_owned()),
-            name: "demo-backup".to_owned(),
-        };
-        observe(&mut repository, std::slice::from_ref(&user));
-        let once = repository.clone();
-        observe(&mut repository, &[user]);
-        assert_eq!(once, repository);
-        insta::assert_yaml_snapshot!(repository.status, @r"
-        observedGeneration: 3
-        snapshotCount: 5
-        references:
-          - kind: BackupBatch
-            namespace: demo
-            name: batch
-          - apiGroup: stash.appscode.com
-            kind: BackupConfiguration
-            namespace: demo
-            name: demo-backup
-        ");
-    }
 }

@@ -16,7 +16,7 @@ pub(super) struct Validated {
 
 pub(super) fn validate(found: &Dereferenced) -> Validated {
     let mut judgement = Judgement::default();
-    let there = judgement.repository(found.repository_key.as_ref(), found.repository.is_some());
+    let there = judgement.repository(found);
     if there {
         if let Some(secret) = &found.secret {
             judgement.secret(&secret.key, &secret.presence);
