@@ -21,6 +21,8 @@ mod conditions;
 mod deletion;
 mod deploy;
 mod faults;
+mod forced_restores;
+mod ground;
 mod history;
 mod hooks;
 mod installed;
@@ -33,6 +35,8 @@ mod parameters;
 mod pod_faults;
 mod pods;
 mod readiness;
+mod restore_ends;
+mod restores;
 mod retries;
 mod rights;
 mod round;
@@ -87,6 +91,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         faults::tests(world),
         operators::tests(world),
         jobs::tests(world),
+        forced_restores::tests(world),
+        restore_ends::tests(world),
         history::tests(world),
         retries::tests(world),
         job_faults::tests(world),
