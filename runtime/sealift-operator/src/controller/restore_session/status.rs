@@ -200,7 +200,10 @@ fn ended(session: &RestoreSession, end: &End<'_>) -> RestoreSessionStatus {
         }
         Conclusion::Reported | Conclusion::Done | Conclusion::Lost(_) | Conclusion::Deadline => {}
     }
-    if *end.conclusion == Conclusion::Deadline {
+    // The Job ends its work at the same time, and may say so first.
+    let late = status.session_deadline.as_ref().is_some_and(|deadline| end.now >= deadline.0)
+        && hosts(&status).contains(&false);
+    if *end.conclusion == Conclusion::Deadline || late {
         let said = Statement::yes(
             Type::DeadlineExceeded,
             "FailedToCompleteWithinDeadline",
@@ -298,6 +301,19 @@ mod tests {
         let bad = running(json!([{"hostname": "host-0", "phase": "Failed", "error": "e"}]), pushed);
         assert_eq!(ends(&bad, &Conclusion::Reported).phase, Some(RestoreSessionPhase::Failed));
         assert!(!is_reported(&running(json!([]), json!([]))));
+    }
+
+    #[test]
+    fn a_job_that_gave_up_when_time_was_up_has_exceeded_its_deadline() {
+        let failed = json!([{"hostname": "host-0", "phase": "Failed", "error": "time is up"}]);
+        for (deadline, late) in [("2026-01-01T00:02:05Z", true), ("2026-01-01T00:02:06Z", false)] {
+            let mut session = running(failed.clone(), json!([]));
+            session.status.as_mut().unwrap().session_deadline =
+                serde_json::from_value(json!(deadline)).unwrap();
+            let status = ends(&session, &Conclusion::Reported);
+            assert_eq!(holds(&status.conditions, Type::DeadlineExceeded), late.then_some(true));
+            assert_eq!(status.stats.first().unwrap().error.as_deref(), Some("time is up"));
+        }
     }
 
     #[test]
