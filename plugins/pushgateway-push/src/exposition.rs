@@ -5,9 +5,12 @@ use std::fmt::Write;
 use crate::metrics::Gauge;
 
 /// Writes every gauge with its type and all its labels.
-pub(crate) fn write(gauges: &[Gauge], user_labels: &[(String, String)]) -> String {
+pub(crate) fn write<'a>(
+    gauges: impl IntoIterator<Item = &'a Gauge>,
+    user_labels: &[(String, String)],
+) -> String {
     let mut text = String::new();
-    for Gauge { name, labels, value } in gauges {
+    for Gauge { name, labels, value, .. } in gauges {
         let labels: Vec<String> = labels
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -59,7 +62,8 @@ mod tests {
 
     #[test]
     fn large_and_broken_numbers_are_written_in_full() {
-        let gauge = |value| Gauge { name: "a".to_owned(), labels: Vec::new(), value };
+        let gauge =
+            |value| Gauge { name: "a".to_owned(), labels: Vec::new(), value, of_target: false };
         assert_eq!(
             write(&[gauge(1_795_362_147.0), gauge(0.25)], &[]),
             "# TYPE a gauge\na{} 1795362147\n# TYPE a gauge\na{} 0.25\n"

@@ -71,6 +71,28 @@ impl Facts {
         );
         format!("/metrics/job/{}", encode(&job))
     }
+
+    /// The path for what is the target's own. A POST replaces every series of its names in its
+    /// group. The targets of a batch push one after another under one job, so each of them has a
+    /// group of its own below that; its labels are those the series have anyway.
+    pub(crate) fn target_path(&self) -> String {
+        let mut path = self.path();
+        if matches!(self.invoker_kind.as_str(), "BackupBatch" | "RestoreBatch") {
+            let labels = [
+                ("kind", &self.target_kind),
+                ("group", &self.target_group),
+                ("name", &self.target_name),
+            ];
+            for (name, value) in labels {
+                path.push_str(&match value.as_str() {
+                    // As the Pushgateway wants an empty value.
+                    "" => format!("/{name}@base64/="),
+                    value => format!("/{name}/{}", encode(value)),
+                });
+            }
+        }
+        path
+    }
 }
 
 /// Percent-encodes what cannot stand in a path (RFC 3986, 2.3).
@@ -126,6 +148,35 @@ pub(crate) mod tests {
     fn a_name_cannot_leave_its_place_in_the_path() {
         let facts = Facts { invoker_name: "../a b".to_owned(), ..facts("restore") };
         assert_eq!(facts.path(), "/metrics/job/restoresession-demo-..%2Fa%20b");
+    }
+
+    #[test]
+    fn an_empty_fact_and_an_unknown_direction_are_errors() {
+        let read = |direction: &str, invoker: &str| {
+            let fact = |name: &str| match name {
+                "direction" => Some(direction.to_owned()),
+                _ => Some(invoker.to_owned()),
+            };
+            Facts::read(fact)
+        };
+        read("backup", "x").unwrap();
+        let error = read("backup", "").unwrap_err();
+        assert_eq!(error.to_string(), "the session has no fact invoker.kind");
+        let error = read("sideways", "x").unwrap_err();
+        assert_eq!(error.to_string(), "unknown direction \"sideways\"");
+    }
+
+    #[test]
+    fn each_target_of_a_batch_has_a_group_of_its_own() {
+        let alone = facts("backup");
+        assert_eq!(alone.target_path(), alone.path());
+        let batch = Facts { invoker_kind: "BackupBatch".to_owned(), ..alone };
+        assert_eq!(
+            batch.target_path(),
+            "/metrics/job/backupbatch-demo-demo-backup/kind/appbindings/group/appcatalog.appscode.com/name/vault"
+        );
+        let unnamed = Facts { target_group: String::new(), ..batch };
+        assert!(unnamed.target_path().ends_with("/group@base64/=/name/vault"));
     }
 
     #[test]

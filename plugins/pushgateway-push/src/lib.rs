@@ -3,7 +3,7 @@
 //! All metrics of a session go in one request, under the original's old and new names, with the
 //! original's labels and job. POST replaces series of the same name and leaves others, so a
 //! failed session, which pushes nothing but zeros for success, keeps the time of the last
-//! success.
+//! success. Of a batch, what is a target's own goes in a second request: see `Facts::target_path`.
 
 mod exposition;
 mod facts;
@@ -49,25 +49,55 @@ impl Observer for PushgatewayPush {
         let facts = Facts::read(session::fact)?;
         let succeeded = outcome.status == Status::Succeeded;
         let gauges = metrics::of(&facts, succeeded, |name| outcome.statistic(name));
-        let text = exposition::write(&gauges, &user_labels);
-        let answer = http::post(&format!("http://pushgateway{}", facts.path()))
-            .header("content-type", CONTENT_TYPE)
-            .timeout(TIMEOUT)
-            .send_bytes(text.as_bytes())?;
-        if answer.is_success() {
-            return Ok(());
+        let (path, target_path) = (facts.path(), facts.target_path());
+        if path == target_path {
+            return post(&path, &exposition::write(&gauges, &user_labels));
         }
-        let status = answer.status();
-        let message = format!(
-            "the Pushgateway answered with {status}: {}",
-            answer.into_excerpt(EXCERPT).replace('\n', " ")
-        );
-        Err(match status {
-            401 | 403 => Error::Denied(message),
-            400..=499 => Error::ExternalFailed(message),
-            _ => Error::retryable(message),
-        })
+        let part = |of_target| gauges.iter().filter(move |gauge| gauge.of_target == of_target);
+        post(&target_path, &exposition::write(part(true), &user_labels))?;
+        post(&path, &exposition::write(part(false), &user_labels))
+    }
+}
+
+fn post(path: &str, text: &str) -> Result<()> {
+    let answer = http::post(&format!("http://pushgateway{path}"))
+        .header("content-type", CONTENT_TYPE)
+        .timeout(TIMEOUT)
+        .send_bytes(text.as_bytes())?;
+    if answer.is_success() {
+        return Ok(());
+    }
+    Err(refused(answer.status(), &answer.into_excerpt(EXCERPT)))
+}
+
+/// Why the gateway took nothing, and whether it may take it later.
+fn refused(status: u16, said: &str) -> Error {
+    let message = format!("the Pushgateway answered with {status}: {}", said.replace('\n', " "));
+    match status {
+        401 | 403 => Error::Denied(message),
+        400..=499 => Error::ExternalFailed(message),
+        _ => Error::retryable(message),
     }
 }
 
 export!(observer, PushgatewayPush);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_refuses_is_asked_again_only_where_that_may_help() {
+        for status in [401, 403] {
+            assert!(matches!(refused(status, "no"), Error::Denied(_)), "{status}");
+        }
+        for status in [400, 404, 499] {
+            assert!(matches!(refused(status, "no"), Error::ExternalFailed(_)), "{status}");
+        }
+        for status in [301, 500, 503] {
+            assert!(matches!(refused(status, "no"), Error::Retryable { .. }), "{status}");
+        }
+        let told = refused(400, "text format parsing error\nin line 3").to_string();
+        assert_eq!(told, "the Pushgateway answered with 400: text format parsing error in line 3");
+    }
+}

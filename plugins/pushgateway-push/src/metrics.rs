@@ -8,6 +8,8 @@ pub(crate) struct Gauge {
     pub(crate) name: String,
     pub(crate) labels: Vec<(&'static str, String)>,
     pub(crate) value: f64,
+    /// Whether it is of the target, and not of the whole session or the repository.
+    pub(crate) of_target: bool,
 }
 
 /// Where a gauge's value comes from.
@@ -162,7 +164,8 @@ pub(crate) fn of(
         };
         let Some(value) = value else { continue };
         for name in [format!("stash_{old}"), format!("stash_appscode_com_{new}")] {
-            gauges.push(Gauge { name, labels: labels(facts, *scope), value });
+            let of_target = matches!(scope, Target | Host);
+            gauges.push(Gauge { name, labels: labels(facts, *scope), value, of_target });
         }
     }
     gauges
@@ -258,6 +261,14 @@ mod tests {
                 "stash_appscode_com_restoresession_host_restore_success",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_metric() {
+        for value in [f64::NAN, f64::INFINITY] {
+            let gauges = of(&facts("backup"), true, |_| Some(value));
+            assert!(gauges.iter().all(|gauge| gauge.value.is_finite()), "{gauges:?}");
+        }
     }
 
     #[test]
