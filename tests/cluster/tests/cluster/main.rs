@@ -28,8 +28,11 @@ mod hooks;
 mod installed;
 mod job_faults;
 mod jobs;
+mod metrics_pushed;
+mod migration;
 mod node_faults;
 mod operator_faults;
+mod operator_metrics;
 mod operators;
 mod parameters;
 mod pod_faults;
@@ -98,6 +101,9 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         job_faults::tests(world),
         operator_faults::tests(world),
         parameters::tests(world),
+        metrics_pushed::tests(world),
+        migration::tests(world),
+        operator_metrics::tests(world),
         rights::tests(world),
         watched::tests(world),
     ]

@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Where servers of the rows listen.
-    fn address(&self) -> &'static str {
+    pub fn address(&self) -> &'static str {
         // Outside of a network of its own the machine's address must not be listened on.
         if self.place == Place::Own { NODE_ADDRESS } else { "127.0.0.1" }
     }

@@ -1,0 +1,477 @@
+//! F, E07, E08: what a Pushgateway holds after backups and restores, and what comes of a session
+//! whose metrics nobody takes. The names and labels are those of the original.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+use sealift_cluster::Resource;
+use sealift_e2e::pushgateway::Pushgateway;
+use serde_json::{Map, Value, json};
+
+use crate::acted::{ended, job_of};
+use crate::conditions;
+use crate::ground::{Ground, RealVault};
+use crate::jobs::{Ran, Started};
+use crate::scene::{BACKUP, REPOSITORY, Scene};
+use crate::world::{World, text, trial, trial_alone};
+
+const FIRST: &str = "demo-backup-1700000001";
+const SECOND: &str = "demo-backup-1700000002";
+const THIRD: &str = "demo-backup-1700000003";
+
+/// Behind `stash_backup_`; the newer names leave `session_` out.
+const OF_A_BACKUP: [&str; 16] = [
+    "session_success",
+    "session_duration_seconds",
+    "target_count_total",
+    "last_success_time_seconds",
+    "target_success",
+    "target_host_count_total",
+    "target_last_success_time_seconds",
+    "host_backup_success",
+    "host_backup_duration_seconds",
+    "host_data_size_bytes",
+    "host_data_uploaded_bytes",
+    "host_data_processing_time_seconds",
+    "host_files_total",
+    "host_files_new",
+    "host_files_modified",
+    "host_files_unmodified",
+];
+/// Behind `stash_repository_`.
+const OF_A_REPOSITORY: [&str; 4] =
+    ["integrity", "size_bytes", "snapshot_count", "snapshot_cleaned"];
+/// Behind `stash_restore_`.
+const OF_A_RESTORE: [&str; 7] = [
+    "session_success",
+    "session_duration_seconds",
+    "target_count_total",
+    "target_success",
+    "target_host_count_total",
+    "host_restore_success",
+    "host_restore_duration_seconds",
+];
+
+pub fn tests(world: &Arc<World>) -> Vec<Trial> {
+    vec![
+        trial(world, "F01 F02 F03 F04 F05: a backup shows every series of the original", success),
+        trial(
+            world,
+            "F06 F07: a backup that fails shows it in success alone, as its phase does",
+            failure,
+        ),
+        trial(world, "F08: a restore shows its series", restore),
+        trial_alone(
+            world,
+            "E07 E08: a backup whose metrics nobody takes succeeds, and they are pushed later",
+            pushed_later,
+        ),
+        trial_alone(world, "F09: series outlive their Pushgateway", outlive),
+        trial_alone(
+            world,
+            "E07: without any Pushgateway a condition says so, and the operator once",
+            without_pushgateway,
+        ),
+    ]
+}
+
+/// A real Vault with a BackupConfiguration, and the Pushgateway of the operator.
+struct Row<'a> {
+    world: &'a World,
+    ground: Ground<'a>,
+    _vault: RealVault,
+}
+
+type Labels = BTreeMap<String, String>;
+
+impl<'a> Row<'a> {
+    fn ready(world: &'a World, number: &str) -> Result<Self> {
+        let ground = Ground::new(world, number)?;
+        let vault = ground.vault("vault")?;
+        ground.bind("vault", &vault)?;
+        let mut backup = ground.scene.backup()?;
+        // The row makes its sessions itself.
+        backup["spec"]["schedule"] = json!("0 0 1 1 *");
+        backup["spec"]["backupHistoryLimit"] = json!(5);
+        ground.scene.apply(&backup)?;
+        ground.scene.wait_for_phase(BACKUP, "Ready")?;
+        Ok(Self { world, ground, _vault: vault })
+    }
+
+    fn scene(&self) -> &Scene<'a> {
+        &self.ground.scene
+    }
+
+    /// A session whose Job runs to its end, whatever that is.
+    fn run(&self, session: &str) -> Result<Ran> {
+        self.scene().session(session)?;
+        Started::of(self.scene(), session, &job_of(session))?.run()
+    }
+
+    fn succeed(&self, session: &str) -> Result<(Ran, Value)> {
+        let ran = self.run(session)?;
+        ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
+        let ended = ended(self.scene(), session, "Succeeded")?;
+        Ok((ran, ended))
+    }
+
+    /// Changes the BackupConfiguration, and waits until that is seen.
+    fn patch(&self, spec: &Value) -> Result<()> {
+        let scene = self.scene();
+        let patch = json!({ "spec": spec });
+        scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
+        scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
+            backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
+        })?;
+        Ok(())
+    }
+
+    /// The job of the backups.
+    fn job(&self) -> String {
+        format!("backupconfiguration-{}-{BACKUP}", self.scene().namespace)
+    }
+
+    /// What the Pushgateway holds of them.
+    fn pushed(&self) -> Result<Map<String, Value>> {
+        pushed(&*self.world.pushgateway()?, &self.job())
+    }
+
+    fn labels_of_a_session(&self) -> Labels {
+        labels(&[
+            ("job", &self.job()),
+            ("instance", ""),
+            ("invoker_kind", "BackupConfiguration"),
+            ("invoker_name", BACKUP),
+            ("namespace", &self.scene().namespace),
+            ("driver", "Restic"),
+            ("repository", REPOSITORY),
+        ])
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The original's series of a job; the Pushgateway's own are left out.
+fn pushed(gateway: &Pushgateway, job: &str) -> Result<Map<String, Value>> {
+    let found = gateway.families(job)?.with_context(|| format!("nothing is pushed as {job}"))?;
+    Ok(found.into_iter().filter(|(name, _)| name.starts_with("stash_")).collect())
+}
+
+/// Labels and value of the only series of a family.
+fn series(families: &Map<String, Value>, name: &str) -> Result<(Labels, f64)> {
+    let family = families.get(name).with_context(|| format!("{name} is missing"))?;
+    ensure!(family["type"] == "GAUGE", "{name} is a {}", family["type"]);
+    let all = family["metrics"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [only] = all else { anyhow::bail!("{name} has not one series: {all:?}") };
+    let labels = serde_json::from_value(only["labels"].clone())?;
+    Ok((labels, text(only, "/value").parse().with_context(|| format!("{name}: {only}"))?))
+}
+
+fn value(families: &Map<String, Value>, name: &str) -> Result<f64> {
+    Ok(series(families, name)?.1)
+}
+
+/// Old and new name of every series below a prefix.
+fn twins(old: &str, new: &str, names: &[&str]) -> Vec<(String, String)> {
+    let newer = |name: &&str| name.strip_prefix("session_").unwrap_or(name).to_owned();
+    names
+        .iter()
+        .map(|name| {
+            (format!("stash_{old}_{name}"), format!("stash_appscode_com_{new}_{}", newer(name)))
+        })
+        .collect()
+}
+
+/// Exactly these families are there, each a gauge, and twins are equal.
+fn ensure_twins(families: &Map<String, Value>, twins: &[(String, String)]) -> Result<()> {
+    let wanted: BTreeSet<&String> = twins.iter().flat_map(|(old, new)| [old, new]).collect();
+    let found: BTreeSet<&String> = families.keys().collect();
+    ensure!(wanted == found, "wanted {wanted:?}, found {found:?}");
+    for (old, new) in twins {
+        let (one, other) = (series(families, old)?, series(families, new)?);
+        ensure!(one == other, "{old} is {one:?}, {new} is {other:?}");
+    }
+    Ok(())
+}
+
+fn of_a_backup() -> Vec<(String, String)> {
+    let mut all = twins("backup", "backupsession", &OF_A_BACKUP);
+    all.extend(twins("repository", "repository", &OF_A_REPOSITORY));
+    all
+}
+
+fn success(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F01")?;
+    let (_, session) = row.succeed(FIRST)?;
+    ensure!(
+        conditions::of(&session, "MetricsPushed") == "True SuccessfullyPushedMetrics"
+            && conditions::of(&session, "RepositoryMetricsPushed")
+                == "True SuccessfullyPushedRepositoryMetrics",
+        "{}",
+        session["status"]
+    );
+    let families = row.pushed()?;
+    ensure_twins(&families, &of_a_backup())?;
+    for (name, wanted) in [
+        ("stash_backup_session_success", 1.0),
+        ("stash_backup_target_count_total", 1.0),
+        ("stash_backup_target_success", 1.0),
+        ("stash_backup_target_host_count_total", 1.0),
+        ("stash_backup_host_backup_success", 1.0),
+        ("stash_repository_integrity", 1.0),
+        ("stash_repository_snapshot_count", 1.0),
+        ("stash_repository_snapshot_cleaned", 0.0),
+        // The snapshot, the root token, five unseal keys.
+        ("stash_backup_host_files_total", 7.0),
+        ("stash_backup_host_files_new", 7.0),
+    ] {
+        let found = value(&families, name)?;
+        ensure!(found.total_cmp(&wanted).is_eq(), "{name} is {found}");
+    }
+    ensure!(value(&families, "stash_backup_host_data_size_bytes")? > 0.0, "no data");
+
+    let of_session = row.labels_of_a_session();
+    let with = |more: &[(&str, &str)]| -> Labels {
+        of_session.clone().into_iter().chain(labels(more)).collect()
+    };
+    let target = [("kind", "appbindings"), ("group", "appcatalog.appscode.com"), ("name", "vault")];
+    let host = [target[0], target[1], target[2], ("hostname", "host-0")];
+    let repository = row.scene().object(Resource::REPOSITORY, REPOSITORY)?;
+    let folder = text(&repository, "/spec/backend/local/mountPath");
+    let repository =
+        [("name", REPOSITORY), ("backend", "local"), ("bucket", ""), ("prefix", folder)];
+    for (name, wanted) in [
+        ("stash_backup_session_success", of_session.clone()),
+        ("stash_backup_target_success", with(&target)),
+        ("stash_backup_host_backup_success", with(&host)),
+        ("stash_repository_size_bytes", with(&repository)),
+    ] {
+        let (found, _) = series(&families, name)?;
+        ensure!(found == wanted, "{name} has {found:?} instead of {wanted:?}");
+    }
+
+    // F03: the type of an AppBinding names the resource behind it.
+    let scene = row.scene();
+    let patch = json!({"spec": {"type": "kubevault.com/vaultservers"}});
+    scene.client().patch(Resource::APP_BINDING, &scene.namespace, "vault", &patch)?;
+    row.succeed(SECOND)?;
+    let (found, _) = series(&row.pushed()?, "stash_backup_target_success")?;
+    let wanted = with(&[("kind", "vaultservers"), ("group", "kubevault.com"), ("name", "vault")]);
+    ensure!(found == wanted, "{found:?} instead of {wanted:?}");
+    Ok(())
+}
+
+fn failure(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F06")?;
+    let scene = row.scene();
+    row.succeed(FIRST)?;
+    let before = row.pushed()?;
+
+    // A token that opens nothing: the chain fails.
+    let token = scene.object(Resource::SECRET, "vault-backup-token")?;
+    scene.apply(&scene.secret("vault-backup-token", &json!({"token": "hvs.unknown"})))?;
+    let ran = row.run(SECOND)?;
+    ensure!(ran.code == Some(1), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    ended(scene, SECOND, "Failed")?;
+    ensure_failure_shows(&before, &row.pushed()?)?;
+
+    // A snapshot is taken, but no rule of retention matches anything: phase and metric agree.
+    let data = json!({"apiVersion": "v1", "kind": "Secret", "data": token["data"],
+        "metadata": {"name": "vault-backup-token"}});
+    scene.apply(&data)?;
+    row.patch(&json!({"retentionPolicy": {"name": "none", "keepLast": null, "prune": true,
+        "keepTags": ["nobody"]}}))?;
+    let ran = row.run(THIRD)?;
+    let session = ended(scene, THIRD, "Failed")?;
+    ensure!(
+        conditions::of(&session, "RetentionPolicyApplied") == "False FailedToApplyRetentionPolicy",
+        "{} {}",
+        session["status"],
+        ran.log
+    );
+    ensure!(row.ground.restic()?.snapshots()?.len() == 2, "there are not two snapshots");
+    ensure_failure_shows(&before, &row.pushed()?)
+}
+
+/// Success is 0, and everything else is what it was.
+fn ensure_failure_shows(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<()> {
+    ensure_twins(after, &of_a_backup())?;
+    for name in before.keys() {
+        let (was, is) = (series(before, name)?, series(after, name)?);
+        if name.ends_with("_success") {
+            ensure!(is.0 == was.0 && is.1.total_cmp(&0.0).is_eq(), "{name} is {is:?}");
+        } else {
+            ensure!(is == was, "{name} was {was:?} and is {is:?}");
+        }
+    }
+    Ok(())
+}
+
+fn restore(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F08")?;
+    row.succeed(FIRST)?;
+    let name = "vault-restore-session";
+    row.ground.succeed(&row.ground.restore(name, |_| ())?)?;
+    let job = format!("restoresession-{}-{name}", row.scene().namespace);
+    let families = pushed(&*world.pushgateway()?, &job)?;
+    ensure_twins(&families, &twins("restore", "restoresession", &OF_A_RESTORE))?;
+    let (found, success) = series(&families, "stash_restore_host_restore_success")?;
+    let wanted = labels(&[
+        ("job", &job),
+        ("instance", ""),
+        ("invoker_kind", "RestoreSession"),
+        ("invoker_name", name),
+        ("namespace", &row.scene().namespace),
+        ("driver", "Restic"),
+        ("repository", REPOSITORY),
+        ("kind", "appbindings"),
+        ("group", "appcatalog.appscode.com"),
+        ("name", "vault"),
+        ("hostname", "host-0"),
+    ]);
+    ensure!(found == wanted, "{found:?} instead of {wanted:?}");
+    ensure!(success.total_cmp(&1.0).is_eq(), "success is {success}");
+    ensure!(value(&families, "stash_restore_session_duration_seconds")? > 0.0, "it took no time");
+    Ok(())
+}
+
+fn pushed_later(world: &World) -> Result<()> {
+    world.pushgateway()?.kill()?;
+    let judged = nobody_takes(world);
+    world.pushgateway()?.restart()?;
+    judged
+}
+
+fn nobody_takes(world: &World) -> Result<()> {
+    let row = Row::ready(world, "E07")?;
+    let scene = row.scene();
+    let (ran, session) = row.succeed(FIRST)?;
+    ensure!(
+        conditions::of(&session, "MetricsPushed") == "False FailedToPushMetrics",
+        "{}",
+        session["status"]
+    );
+    let message = conditions::message(&session, "MetricsPushed");
+    ensure!(message.starts_with("Failed to push metrics. Reason: "), "{message}");
+    ensure!(row.ground.restic()?.snapshots()?.len() == 1, "there is not one snapshot");
+    let warnings = warnings(scene, FIRST)?;
+    let about_metrics = |warning: &&(String, String)| warning.1.contains("push");
+    let told: Vec<_> = warnings.iter().filter(about_metrics).collect();
+    ensure!(told.len() == 1 && told[0].0 == "FailedToPushMetrics", "{warnings:?}");
+
+    // The pod ends, and leaves its record; that is what is pushed again.
+    let push = format!("sealift-push-{FIRST}");
+    ensure!(scene.client().get(&Resource::JOB.path(&scene.namespace, &push))?.is_none(), "early");
+    pod_ends(scene, &job_of(FIRST), &ran.left)?;
+    let again = Started::of(scene, FIRST, &push)?;
+
+    // A later session takes the rights of the invoker's Jobs over.
+    scene.session(SECOND)?;
+    let second = Started::of(scene, SECOND, &job_of(SECOND))?;
+    let role = scene.object(Resource::ROLE, "backupconfiguration-demo-backup-0")?;
+    ensure!(!role.to_string().contains(FIRST), "the Role still names the first: {role}");
+    let failed = again.run()?;
+    ensure!(failed.code == Some(1), "{:?}: {} {}", failed.code, failed.left, failed.log);
+    world.pushgateway()?.restart()?;
+    let pushed = again.run()?;
+    ensure!(pushed.code == Some(0), "{:?}: {} {}", pushed.code, pushed.left, pushed.log);
+    let session = scene.object(Resource::BACKUP_SESSION, FIRST)?;
+    ensure!(
+        conditions::of(&session, "MetricsPushed") == "True SuccessfullyPushedMetrics"
+            && conditions::phase(&session) == "Succeeded",
+        "{}",
+        session["status"]
+    );
+    let families = row.pushed()?;
+    ensure_twins(&families, &of_a_backup())?;
+    let size = &ran.left["statistics"]["data-size-bytes"];
+    ensure!(
+        size.as_f64() == Some(value(&families, "stash_backup_host_data_size_bytes")?),
+        "it pushed other figures than {}",
+        ran.left
+    );
+    ensure!(value(&families, "stash_backup_session_success")? > 0.0, "no success");
+
+    // Once the second has pushed its own, the first may not come after it any more.
+    let ran = second.run()?;
+    ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    ended(scene, SECOND, "Succeeded")?;
+    scene.client().wait_until_gone(&Resource::JOB.path(&scene.namespace, &push))
+}
+
+/// Reasons and messages of the Warnings about a session.
+fn warnings(scene: &Scene<'_>, session: &str) -> Result<Vec<(String, String)>> {
+    let events = scene.client().list(Resource::EVENT, &scene.namespace)?;
+    Ok(events
+        .iter()
+        .filter(|event| event["involvedObject"]["name"] == session && event["type"] == "Warning")
+        .map(|event| (text(event, "/reason").to_owned(), text(event, "/message").to_owned()))
+        .collect())
+}
+
+/// What kubelet says of a Job's pod that has ended well, with what its container left.
+fn pod_ends(scene: &Scene<'_>, job: &str, left: &Value) -> Result<()> {
+    let path = Resource::POD.list(&scene.namespace);
+    let pod = scene.client().wait("the Job has a pod", &path, |list| {
+        let pods = list?["items"].as_array()?;
+        pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
+    })?;
+    let container = &pod["spec"]["containers"][0];
+    let now = &pod["metadata"]["creationTimestamp"];
+    let ended = json!({"exitCode": 0, "reason": "Completed", "message": left.to_string(),
+        "startedAt": now, "finishedAt": now});
+    let status = json!({"phase": "Succeeded", "containerStatuses": [{
+        "name": container["name"], "image": container["image"], "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": ended}}]});
+    let name = text(&pod, "/metadata/name");
+    let patch = json!({ "status": status });
+    scene.client().patch_status(Resource::POD, &scene.namespace, name, &patch)?;
+    Ok(())
+}
+
+fn outlive(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F09")?;
+    let began = SystemTime::now();
+    row.succeed(FIRST)?;
+    let before = row.pushed()?;
+    ensure_twins(&before, &of_a_backup())?;
+    world.pushgateway()?.wait_until_kept(began)?;
+    world.pushgateway()?.kill()?;
+    world.pushgateway()?.restart()?;
+    let after = row.pushed()?;
+    for name in before.keys() {
+        ensure!(series(&before, name)? == series(&after, name)?, "{name} differs");
+    }
+    ensure_twins(&after, &of_a_backup())
+}
+
+fn without_pushgateway(world: &World) -> Result<()> {
+    world.operator()?.kill()?;
+    let judged = nobody_to_push_to(world);
+    world.operator()?.restart()?;
+    judged
+}
+
+fn nobody_to_push_to(world: &World) -> Result<()> {
+    let mut operator = world.another_operator("without-pushgateway", &[])?;
+    operator.wait_until_ready()?;
+    let said = operator.log_tail().matches("--pushgateway-url").count();
+    ensure!(said == 1, "it said so {said} times: {}", operator.log_tail());
+    let row = Row::ready(world, "E07-none")?;
+    let (_, session) = row.succeed(FIRST)?;
+    ensure!(
+        conditions::of(&session, "MetricsPushed") == "False FailedToPushMetrics"
+            && conditions::message(&session, "MetricsPushed").contains("--pushgateway-url"),
+        "{}",
+        session["status"]
+    );
+    let warnings = warnings(row.scene(), FIRST)?;
+    let about = |warning: &(String, String)| warning.1.to_lowercase().contains("push");
+    ensure!(!warnings.iter().any(about), "{warnings:?}");
+    Ok(())
+}
