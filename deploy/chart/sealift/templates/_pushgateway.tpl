@@ -7,6 +7,8 @@
   args:
     - --web.listen-address=:56789
     - --persistence.file=/var/pv/pushgateway.dat
+    # Without it, what was pushed in the last five minutes is lost when it is killed.
+    - --persistence.interval=10s
   ports:
     - name: pushgateway
       containerPort: 56789

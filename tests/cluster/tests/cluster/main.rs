@@ -28,6 +28,7 @@ mod hooks;
 mod installed;
 mod job_faults;
 mod jobs;
+mod metrics_of_batches;
 mod metrics_pushed;
 mod migration;
 mod node_faults;
@@ -102,6 +103,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         operator_faults::tests(world),
         parameters::tests(world),
         metrics_pushed::tests(world),
+        metrics_of_batches::tests(world),
         migration::tests(world),
         operator_metrics::tests(world),
         rights::tests(world),

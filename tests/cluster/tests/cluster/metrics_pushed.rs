@@ -23,7 +23,7 @@ const SECOND: &str = "demo-backup-1700000002";
 const THIRD: &str = "demo-backup-1700000003";
 
 /// Behind `stash_backup_`; the newer names leave `session_` out.
-const OF_A_BACKUP: [&str; 16] = [
+pub const OF_A_BACKUP: [&str; 16] = [
     "session_success",
     "session_duration_seconds",
     "target_count_total",
@@ -79,7 +79,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// A real Vault with a BackupConfiguration, and the Pushgateway of the operator.
-struct Row<'a> {
+pub struct Row<'a> {
     world: &'a World,
     ground: Ground<'a>,
     _vault: RealVault,
@@ -88,7 +88,7 @@ struct Row<'a> {
 type Labels = BTreeMap<String, String>;
 
 impl<'a> Row<'a> {
-    fn ready(world: &'a World, number: &str) -> Result<Self> {
+    pub fn ready(world: &'a World, number: &str) -> Result<Self> {
         let ground = Ground::new(world, number)?;
         let vault = ground.vault("vault")?;
         ground.bind("vault", &vault)?;
@@ -101,7 +101,7 @@ impl<'a> Row<'a> {
         Ok(Self { world, ground, _vault: vault })
     }
 
-    fn scene(&self) -> &Scene<'a> {
+    pub fn scene(&self) -> &Scene<'a> {
         &self.ground.scene
     }
 
@@ -111,7 +111,7 @@ impl<'a> Row<'a> {
         Started::of(self.scene(), session, &job_of(session))?.run()
     }
 
-    fn succeed(&self, session: &str) -> Result<(Ran, Value)> {
+    pub fn succeed(&self, session: &str) -> Result<(Ran, Value)> {
         let ran = self.run(session)?;
         ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
         let ended = ended(self.scene(), session, "Succeeded")?;
@@ -177,7 +177,7 @@ fn value(families: &Map<String, Value>, name: &str) -> Result<f64> {
 }
 
 /// Old and new name of every series below a prefix.
-fn twins(old: &str, new: &str, names: &[&str]) -> Vec<(String, String)> {
+pub fn twins(old: &str, new: &str, names: &[&str]) -> Vec<(String, String)> {
     let newer = |name: &&str| name.strip_prefix("session_").unwrap_or(name).to_owned();
     names
         .iter()
