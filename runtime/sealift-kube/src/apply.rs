@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -70,7 +71,8 @@ where
 }
 
 /// Changes an object's metadata by a JSON merge patch, such as labels or finalizers. A
-/// `resourceVersion` in the patch makes it fail if the object was changed since.
+/// `resourceVersion` in the patch makes it fail if the object was changed since. The result is the
+/// metadata as it is then: who goes on to write the status needs its version.
 ///
 /// # Errors
 /// The API server refuses it or cannot be reached.
@@ -79,7 +81,7 @@ pub async fn patch_metadata<K>(
     namespace: &str,
     name: &str,
     metadata: &serde_json::Value,
-) -> Result<()>
+) -> Result<ObjectMeta>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + DeserializeOwned
@@ -92,7 +94,7 @@ where
     let patch = serde_json::json!({ "metadata": metadata });
     call(api.patch_metadata(name, &parameters, &Patch::Merge(patch)))
         .await
-        .map(drop)
+        .map(|patched| ObjectMeta { managed_fields: None, ..patched.metadata })
         .map_err(|source| Error::Apply { object: reference::<K>(Some(namespace), name), source })
 }
 

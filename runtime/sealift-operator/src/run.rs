@@ -175,11 +175,8 @@ async fn work(
     let watches = Watches::new(&client, options.watch_namespace.as_deref(), &applied);
     let stores = watches.stores();
     let (queues, requests) = queues();
-    let follow = Follow {
-        stores: stores.clone(),
-        queues: queues.clone(),
-        applied: Arc::clone(&applied),
-    };
+    let follow =
+        Follow { stores: stores.clone(), queues: queues.clone(), applied: Arc::clone(&applied) };
     let mut watching: JoinSet<()> = JoinSet::new();
     for watch in watches.read(&follow) {
         watching.spawn(watch);

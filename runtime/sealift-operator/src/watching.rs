@@ -338,6 +338,11 @@ impl Follow {
     }
 
     fn open_restores(&self, wanted: impl Fn(&RestoreSession) -> bool) {
+        self.open(self.stores.restores.select(wanted));
+    }
+
+    /// Of these restores, those that have not begun look again.
+    fn open(&self, restores: Vec<Arc<RestoreSession>>) {
         let waits = |restore: &RestoreSession| {
             matches!(
                 restore.status.as_ref().and_then(|status| status.phase),
@@ -348,11 +353,6 @@ impl Follow {
             self.queues.restores.now(Key::of(&*found));
         }
     }
-        self.open(self.stores.restores.select(wanted));
-    }
-
-    /// Of these restores, those that have not begun look again.
-    fn open(&self, restores: Vec<Arc<RestoreSession>>) {
 }
 
 /// Whether only the status of a Repository has changed, as at the end of each backup: that

@@ -2,6 +2,7 @@
 //! removes what older releases called otherwise.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::CronJob;
@@ -20,14 +21,14 @@ use crate::condition::{Statement, Type};
 use crate::error::Result;
 use crate::{labels, names, relations};
 
-/// Adds the finalizer.
+/// Adds the finalizer; the result has it.
 pub(super) async fn finalizer(
     cluster: &Cluster,
-    configuration: &BackupConfiguration,
-) -> Result<()> {
+    configuration: Arc<BackupConfiguration>,
+) -> Result<Arc<BackupConfiguration>> {
     let meta = &configuration.metadata;
     if labels::has_finalizer(meta, labels::FINALIZER) {
-        return Ok(());
+        return Ok(configuration);
     }
     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
     finalizers.push(labels::FINALIZER.to_owned());
@@ -35,8 +36,10 @@ pub(super) async fn finalizer(
         "finalizers": finalizers, "resourceVersion": meta.resource_version
     });
     let (namespace, name) = (configuration.namespace(), configuration.name());
-    server::patch_metadata::<BackupConfiguration>(&cluster.client, namespace, name, &patch).await?;
-    Ok(())
+    let client = &cluster.client;
+    let metadata =
+        server::patch_metadata::<BackupConfiguration>(client, namespace, name, &patch).await?;
+    Ok(Arc::new(BackupConfiguration { metadata, ..(*configuration).clone() }))
 }
 
 /// Makes the CronJob, or removes it if there is no schedule.

@@ -40,7 +40,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     if cluster.is_ending(&key.namespace) {
         return Ok(Next::Wait);
     }
-    apply::finalizer(&cluster, &configuration).await?;
+    let configuration = apply::finalizer(&cluster, configuration).await?;
     let found = dereference::dereference(&cluster, &configuration).await;
     withdraw(&cluster, &found).await?;
     let valid = validate::validate(&found);

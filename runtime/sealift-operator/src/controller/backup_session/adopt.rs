@@ -2,6 +2,7 @@
 //! that they are found, counted, and removed with their invoker.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sealift_api::backup_session::BackupSession;
 
@@ -10,8 +11,13 @@ use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
 
-pub(super) async fn adopt(cluster: &Cluster, session: &BackupSession) -> Result<()> {
-    let Some(invoker) = configuration_of(cluster, session) else { return Ok(()) };
+/// The result has them.
+pub(super) async fn adopt(
+    cluster: &Cluster,
+    session: &Arc<BackupSession>,
+) -> Result<Arc<BackupSession>> {
+    let as_it_is = Arc::clone(session);
+    let Some(invoker) = configuration_of(cluster, session) else { return Ok(as_it_is) };
     let target = target_of(&invoker);
     let mut wanted = labels::of_invoker(Purpose::Backup, &invoker.metadata);
     wanted.extend(labels::of_session(&invoker.reference(), target.as_ref()));
@@ -21,7 +27,7 @@ pub(super) async fn adopt(cluster: &Cluster, session: &BackupSession) -> Result<
     let mut owners = meta.owner_references.clone().unwrap_or_default();
     let owned = owners.iter().any(|owner| Some(&owner.uid) == invoker.metadata.uid.as_ref());
     if missing.is_empty() && owned {
-        return Ok(());
+        return Ok(as_it_is);
     }
     if !owned {
         let mut owner = labels::owner(&invoker);
@@ -37,7 +43,9 @@ pub(super) async fn adopt(cluster: &Cluster, session: &BackupSession) -> Result<
         "resourceVersion": meta.resource_version,
     });
     let (namespace, name) = (session.namespace(), session.name());
-    sealift_kube::apply::patch_metadata::<BackupSession>(&cluster.client, namespace, name, &patch)
-        .await?;
-    Ok(())
+    let client = &cluster.client;
+    let metadata =
+        sealift_kube::apply::patch_metadata::<BackupSession>(client, namespace, name, &patch)
+            .await?;
+    Ok(Arc::new(BackupSession { metadata, ..(**session).clone() }))
 }

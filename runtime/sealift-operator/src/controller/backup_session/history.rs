@@ -26,9 +26,7 @@ pub(super) async fn clean(
 ) -> Result<()> {
     let mut others = of_invoker(&cluster.stores, &Key::of(invoker));
     others.retain(|session| {
-        session.name() != ending.name()
-            && !is_open(session)
-            && !labels::is_going(&session.metadata)
+        session.name() != ending.name() && !is_open(session) && !labels::is_going(&session.metadata)
     });
     let limit = invoker.spec.backup_history_limit.unwrap_or(DEFAULT_LIMIT);
     let mut ended: Vec<(Arc<BackupSession>, Phase)> =

@@ -46,7 +46,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     let phase = status::phase_of(&session);
     if phase.is_final() || phase == Phase::Unknown {
         leave(&cluster, &key);
-        adopt::adopt(&cluster, &session).await?;
+        let session = adopt::adopt(&cluster, &session).await?;
         finish::push(&cluster, &session).await?;
         return retry::retry(&cluster, &session).await;
     }

@@ -29,7 +29,7 @@ use crate::{names, planning};
 const PROMPT: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
-    adopt::adopt(cluster, session).await?;
+    let session = &adopt::adopt(cluster, session).await?;
     if status::is_reported(session) {
         // Its Job has said how it ended; only the operator has not said that it began.
         runs(cluster, session);

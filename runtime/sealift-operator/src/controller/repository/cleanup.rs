@@ -102,6 +102,6 @@ async fn release(cluster: &Cluster, repository: &Repository) -> Result<Next> {
         finalizers.filter(|finalizer| *finalizer != REPOSITORY_FINALIZER).cloned().collect();
     match patch(cluster, repository, &rest).await {
         Err(Error::Call(error)) if error.is_not_found() => Ok(Next::Wait),
-        done => done.map(|()| Next::Wait),
+        done => done.map(|_| Next::Wait),
     }
 }

@@ -11,6 +11,7 @@ mod wipe;
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::manifest::STASH_GROUP;
 use sealift_api::object::Namespace;
@@ -42,7 +43,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         return Ok(Next::Wait);
     };
     let has = labels::has_finalizer(&repository.metadata, REPOSITORY_FINALIZER);
-    match (labels::is_going(&repository.metadata), has) {
+    let repository = match (labels::is_going(&repository.metadata), has) {
         (true, true) => return cleanup::cleanup(&cluster, &repository).await,
         (true, false) => return Ok(Next::Wait),
         // In a namespace that goes, so will this.
@@ -50,10 +51,11 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         (false, false) => {
             let mut finalizers = repository.metadata.finalizers.clone().unwrap_or_default();
             finalizers.push(REPOSITORY_FINALIZER.to_owned());
-            patch(&cluster, &repository, &finalizers).await?;
+            let metadata = patch(&cluster, &repository, &finalizers).await?;
+            Arc::new(Repository { metadata, ..(*repository).clone() })
         }
-        (false, true) => {}
-    }
+        (false, true) => repository,
+    };
     let users = users(&cluster, &repository);
     let wrong = status::judge(&repository_in_pod(&repository));
     status::observed(&cluster, &repository, &users, wrong.as_ref()).await?;
@@ -88,11 +90,15 @@ fn users(cluster: &Cluster, repository: &Repository) -> Vec<TypedObjectReference
         .collect()
 }
 
-async fn patch(cluster: &Cluster, repository: &Repository, finalizers: &[String]) -> Result<()> {
+async fn patch(
+    cluster: &Cluster,
+    repository: &Repository,
+    finalizers: &[String],
+) -> Result<ObjectMeta> {
     let patch = serde_json::json!({
         "finalizers": finalizers, "resourceVersion": repository.metadata.resource_version
     });
     let (namespace, name) = (repository.namespace(), repository.name());
-    server::patch_metadata::<Repository>(&cluster.client, namespace, name, &patch).await?;
-    Ok(())
+    let client = &cluster.client;
+    Ok(server::patch_metadata::<Repository>(client, namespace, name, &patch).await?)
 }
