@@ -149,7 +149,14 @@ impl Admission {
         state.line.run(session);
         if let Some(target) = target {
             state.held.entry(session.clone()).or_default().targets.insert(target.clone());
-            state.targets.entry(target).or_insert_with(|| session.clone());
+            let at_home = |session: &Session| session.key.namespace == target.namespace;
+            let kept = state
+                .targets
+                .get(&target)
+                .is_some_and(|holder| at_home(holder) || !at_home(session));
+            if !kept {
+                state.targets.insert(target, session.clone());
+            }
         }
     }
 

@@ -196,17 +196,42 @@ fn not_started(pod: &Pod, limit: Duration) -> Option<(Timestamp, Death)> {
             return Some((after(since, limit)?, Death::new(reason, message)));
         }
     }
-    let unscheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|found| found.type_ == "PodScheduled" && found.status == "False")?;
-    let detail = unscheduled.message.as_deref().unwrap_or("no details");
-    let message = format!(
-        "the pod was not scheduled within {} s: {detail}; check requests, nodeSelector, affinity and tolerations in spec.runtimeSettings",
-        limit.as_secs()
-    );
-    Some((after(since, limit)?, Death::new("Unschedulable", message)))
+    let scheduled = status.conditions.iter().flatten().find(|found| found.type_ == "PodScheduled");
+    let seconds = limit.as_secs();
+    let death = match (scheduled.map(|found| found.status.as_str()), waiting) {
+        (Some("True"), Some(waiting)) => {
+            let reason = waiting.reason.as_deref().unwrap_or("Waiting");
+            let detail =
+                waiting.message.as_deref().map_or_else(String::new, |text| format!(": {text}"));
+            let text = format!(
+                "the container did not start within {seconds} s and is still {reason}{detail}; `kubectl describe pod` shows why, such as a volume that cannot be mounted"
+            );
+            Death::new("ContainerNotStarted", text)
+        }
+        (Some("True"), None) => Death::new(
+            "ContainerNotStarted",
+            format!(
+                "the container did not start within {seconds} s and its node says nothing of it; `kubectl describe pod` shows why"
+            ),
+        ),
+        (Some(_), _) => {
+            let detail = scheduled.and_then(|found| found.message.as_deref());
+            let detail = detail.unwrap_or("no details");
+            Death::new(
+                "Unschedulable",
+                format!(
+                    "the pod was not scheduled within {seconds} s: {detail}; check requests, nodeSelector, affinity and tolerations in spec.runtimeSettings"
+                ),
+            )
+        }
+        (None, _) => Death::new(
+            "Unschedulable",
+            format!(
+                "no scheduler took the pod within {seconds} s; check schedulerName in spec.runtimeSettings.pod"
+            ),
+        ),
+    };
+    Some((after(since, limit)?, death))
 }
 
 fn after(time: Timestamp, limit: Duration) -> Option<Timestamp> {
@@ -375,6 +400,14 @@ mod tests {
                 "state": {"waiting": {"reason": reason, "message": "not found"}}
             }]}))
         };
+        let scheduled = |reason: &str| {
+            pod(json!({"phase": "Pending",
+            "conditions": [{"type": "PodScheduled", "status": "True"}],
+            "containerStatuses": [{
+                "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": reason}}
+            }]}))
+        };
         let rows = [
             judge(Some(&running), &[], LIMIT),
             judge(Some(&running), &waiting("ImagePullBackOff"), LIMIT),
@@ -384,16 +417,16 @@ mod tests {
                     "reason": "Unschedulable", "message": "0/1 nodes are available"}]})),
                 LIMIT,
             ),
+            judge(Some(&running), &scheduled("ContainerCreating"), LIMIT),
+            judge(Some(&running), &pod(json!({"phase": "Pending"})), LIMIT),
         ];
         insta::assert_snapshot!(rows.iter().map(told).collect::<Vec<_>>().join("\n"), @r"
         at 2026-01-01T00:10:00Z: PodNotCreated: no pod was made for the Job within 600 s; `kubectl describe job` shows why, such as a quota or an admission policy
         at 2026-01-01T00:10:05Z: ImagePullBackOff: the container did not start within 600 s: ImagePullBackOff: not found
         at 2026-01-01T00:10:05Z: Unschedulable: the pod was not scheduled within 600 s: 0/1 nodes are available; check requests, nodeSelector, affinity and tolerations in spec.runtimeSettings
+        at 2026-01-01T00:10:05Z: ContainerNotStarted: the container did not start within 600 s and is still ContainerCreating; `kubectl describe pod` shows why, such as a volume that cannot be mounted
+        at 2026-01-01T00:10:05Z: Unschedulable: no scheduler took the pod within 600 s; check schedulerName in spec.runtimeSettings.pod
         ");
-        assert_eq!(
-            judge(Some(&running), &waiting("ContainerCreating"), LIMIT),
-            Ending::Starting { give_up: None }
-        );
     }
 
     #[test]

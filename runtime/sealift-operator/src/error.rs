@@ -2,6 +2,7 @@
 
 use sealift_core::plan::ObjectRef;
 use sealift_kube::Class;
+use sealift_kube::watch::Key;
 
 use crate::build;
 
@@ -32,6 +33,16 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Something of that name belongs to another session.
+    #[error(
+        "{kind} {key} is not of this session, but of an earlier one of its name or of one whose name differs in a dot; it has to go first"
+    )]
+    NameTaken {
+        /// Kind of the object.
+        kind: String,
+        /// Its namespace and name.
+        key: Key,
+    },
     /// The reconciler panicked.
     #[error("the reconciler panicked at {key}")]
     Panic {
@@ -48,6 +59,7 @@ impl Error {
             Self::Call(error) => error.reason(),
             Self::Build { .. } => "FailedToBuild",
             Self::Serialise { .. } => "FailedToSerialise",
+            Self::NameTaken { .. } => "NameTaken",
             Self::Panic { .. } => "Panicked",
         }
     }
@@ -61,6 +73,8 @@ impl Error {
                 build::Error::Volume { .. } => Class::Invalid,
                 build::Error::Plan { .. } => Class::Internal,
             },
+            // Its end is not watched by this session.
+            Self::NameTaken { .. } => Class::Transient,
             Self::Serialise { .. } | Self::Panic { .. } => Class::Internal,
         }
     }
@@ -71,7 +85,7 @@ impl Error {
         match self {
             Self::Call(error) => error.related(),
             Self::Build { session, .. } => Some(session),
-            Self::Serialise { .. } | Self::Panic { .. } => None,
+            Self::Serialise { .. } | Self::NameTaken { .. } | Self::Panic { .. } => None,
         }
     }
 }

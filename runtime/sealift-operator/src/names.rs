@@ -3,6 +3,7 @@
 //! Pure text. A name that is too long keeps its ends and has a hash of the whole in its middle,
 //! so that two long names never become one.
 
+use sealift_core::plan::ObjectRef;
 use sha2::{Digest, Sha256};
 
 /// Longest name of what becomes a label or a pod's name.
@@ -62,10 +63,10 @@ pub fn restore_job(session: &str) -> String {
     cut(&format!("stash-restore-{}-0", dashed(session)), LABEL)
 }
 
-/// The Job that pushes a session's metrics again.
+/// The Job that pushes a session's metrics again, its Role and its RoleBinding.
 #[must_use]
-pub fn push_job(session: &str) -> String {
-    cut(&format!("sealift-push-{}", dashed(session)), LABEL)
+pub fn push_job(session: &ObjectRef) -> String {
+    cut(&format!("sealift-push-{}", dashed(&apart(session))), LABEL)
 }
 
 /// What removes the data of a Repository: ServiceAccount, Role and RoleBinding. Names that differ
@@ -103,8 +104,16 @@ pub fn interim_claim(session: &str, template: &str) -> String {
 
 /// The ConfigMap that holds a session's plan.
 #[must_use]
-pub fn plan(session: &str) -> String {
-    cut(&format!("sealift-plan-{session}"), OBJECT)
+pub fn plan(session: &ObjectRef) -> String {
+    cut(&format!("sealift-plan-{}", apart(session)), OBJECT)
+}
+
+/// A BackupSession and a RestoreSession may have the same name.
+fn apart(session: &ObjectRef) -> String {
+    match session.kind.as_str() {
+        "RestoreSession" => format!("restore-{}", session.name),
+        _ => session.name.clone(),
+    }
 }
 
 /// A name as the value of a label.
@@ -142,6 +151,15 @@ mod tests {
     use super::*;
     use sealift_core::names::{check_namespace as label, check_object_name as object};
 
+    fn session(kind: &str, name: &str) -> ObjectRef {
+        ObjectRef {
+            group: "stash.appscode.com".to_owned(),
+            kind: kind.to_owned(),
+            namespace: "demo".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     #[test]
     fn names_are_those_of_the_original() {
         assert_eq!(trigger("demo", "demo-backup", "demo"), "stash-trigger-demo-backup");
@@ -156,7 +174,9 @@ mod tests {
         );
         assert_eq!(repository_access("demo", "RestoreSession", "r"), "demo-restoresession-r-0");
         assert_eq!(interim_claim("demo-backup-17", "v1"), "demo-backup-17-v1");
-        assert_eq!(plan("demo-backup-17"), "sealift-plan-demo-backup-17");
+        assert_eq!(plan(&session("BackupSession", "a.b")), "sealift-plan-a.b");
+        assert_eq!(plan(&session("RestoreSession", "a.b")), "sealift-plan-restore-a.b");
+        assert_eq!(push_job(&session("RestoreSession", "a.b")), "sealift-push-restore-a-b");
         assert_eq!(wipe_job(&wipe("a.b", "0a1b2c3d-4e"), 2), "sealift-wipe-a-b-0a1b2c3d-2");
     }
 
@@ -187,7 +207,7 @@ mod tests {
         for name in [
             backup_job(&long),
             restore_job(&long),
-            push_job(&long),
+            push_job(&session("BackupSession", &long)),
             service_account("BackupConfiguration", &long),
             repository_access("demo", "BackupConfiguration", &long),
             interim_claim(&long, "v1"),
@@ -200,7 +220,7 @@ mod tests {
         assert!(backup_job(&long).starts_with("stash-backup-aaa"));
         assert!(backup_job(&long).ends_with("bbb-0"));
         assert_ne!(backup_job(&long), backup_job(&format!("a{long}")));
-        assert!(plan(&long).len() <= OBJECT);
+        assert!(plan(&session("RestoreSession", &long)).len() <= OBJECT);
         assert_eq!(label(&backup_job(&long)), Ok(()));
     }
 

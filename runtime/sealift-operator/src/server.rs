@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -11,14 +12,22 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::expectation;
 use crate::metrics::{Gauge, KindMetrics, render};
 use crate::stage::StageCell;
+
+/// Any pod may ask: more at once wait.
+const CONNECTIONS: usize = 64;
+/// How long a connection may say nothing. Longer than the usual interval between scrapes, so that
+/// a scraper keeps its connection.
+const IDLE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What is told.
 #[derive(Clone)]
@@ -36,8 +45,10 @@ pub(crate) async fn serve(
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     tokio::spawn(async move {
         loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
@@ -46,6 +57,8 @@ pub(crate) async fn serve(
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the metrics server failed");
+                    // Without a file descriptor to spare the next one fails at once.
+                    tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
@@ -55,11 +68,12 @@ pub(crate) async fn serve(
                     let answer = told.answer(&request);
                     async move { Ok::<_, Infallible>(answer) }
                 });
-                if let Err(error) =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
-                {
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(IDLE);
+                if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
                     tracing::debug!(%error, "a connection to the metrics server broke off");
                 }
+                drop(place);
             });
         }
     });

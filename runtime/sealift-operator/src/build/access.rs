@@ -39,7 +39,7 @@ pub fn of_push(work: &Work<'_>) -> Option<(Role, RoleBinding)> {
     if work.own_service_account().is_some() {
         return None;
     }
-    let name = names::push_job(&work.plan.session.name);
+    let name = names::push_job(&work.plan.session);
     let metadata = work.metadata(name.clone(), work.session_owner);
     let role = Role { metadata: metadata.clone(), rules: Some(rules::push_rules(work.plan)) };
     Some((role, binding(metadata, &name, work.namespace(), &service_account_name(work))))

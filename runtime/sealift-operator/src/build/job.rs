@@ -1,5 +1,6 @@
 //! The Job of a session: one pod, one try, the plan mounted and pinned by its digest.
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -23,7 +24,7 @@ const PUSH_SECONDS: i64 = 4 * 3600;
 /// As [`super::desired`].
 pub fn push(work: &Work<'_>, digest: &str, record: Option<&str>) -> Result<Job, Error> {
     let mut job = job(work, digest)?;
-    job.metadata.name = Some(names::push_job(&work.plan.session.name));
+    job.metadata.name = Some(names::push_job(&work.plan.session));
     let (key, value) = labels::DELETE_ON_COMPLETION;
     job.metadata.labels.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     if let Some(spec) = job.spec.as_mut() {
@@ -37,6 +38,23 @@ pub fn push(work: &Work<'_>, digest: &str, record: Option<&str>) -> Result<Job, 
         }
     }
     Ok(job)
+}
+
+/// The session's deadline, as its Job was told; none = the Job has none of ours.
+#[must_use]
+pub fn deadline(job: &Job) -> Option<Timestamp> {
+    let seconds = job.spec.as_ref()?.active_deadline_seconds?.saturating_sub(BACKSTOP_SECONDS);
+    let created = job.metadata.creation_timestamp.as_ref()?.0;
+    created.checked_add(SignedDuration::from_secs(seconds)).ok()
+}
+
+/// The digest of the plan a Job was told to carry out.
+#[must_use]
+pub fn plan_digest(job: &Job) -> Option<&str> {
+    let pod = job.spec.as_ref()?.template.spec.as_ref()?;
+    let mut args = pod.containers.first()?.args.as_ref()?.iter();
+    args.find(|arg| *arg == pod::PLAN_DIGEST)?;
+    args.next().map(String::as_str)
 }
 
 pub(super) fn job(work: &Work<'_>, digest: &str) -> Result<Job, Error> {

@@ -15,7 +15,7 @@ pub(super) fn config_map(work: &Work<'_>) -> Result<(ConfigMap, String), Error> 
         .map_err(|source| Error::Plan { session: session.to_string(), source })?;
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let map = ConfigMap {
-        metadata: work.metadata(names::plan(&session.name), work.session_owner),
+        metadata: work.metadata(names::plan(session), work.session_owner),
         data: Some([(FILE.to_owned(), text)].into()),
         immutable: Some(true),
         ..ConfigMap::default()

@@ -22,6 +22,8 @@ use crate::options::Options;
 const USER: i64 = 65535;
 /// Long enough to break a chain off and say so; a passed deadline is over within half a minute.
 const GRACE_SECONDS: i64 = 20;
+/// The argument before the plan's digest.
+pub(super) const PLAN_DIGEST: &str = "--plan-sha256";
 const PLAN_VOLUME: &str = "sealift-plan";
 const PLAN_FOLDER: &str = "/etc/sealift/plan";
 const TEMP_VOLUME: &str = "stash-tmp-dir";
@@ -49,7 +51,7 @@ pub(super) fn spec(work: &Work<'_>, digest: &str) -> Result<PodSpec, Error> {
         "job".to_owned(),
         "--plan".to_owned(),
         format!("{PLAN_FOLDER}/{}", plan_map::FILE),
-        "--plan-sha256".to_owned(),
+        PLAN_DIGEST.to_owned(),
         digest.to_owned(),
     ]);
     container.volume_mounts = Some(mounts);
@@ -203,7 +205,7 @@ fn volumes(work: &Work<'_>) -> Result<(Vec<Volume>, Vec<VolumeMount>), Error> {
         Volume {
             name: PLAN_VOLUME.to_owned(),
             config_map: Some(ConfigMapVolumeSource {
-                name: names::plan(&work.plan.session.name),
+                name: names::plan(&work.plan.session),
                 ..ConfigMapVolumeSource::default()
             }),
             ..Volume::default()

@@ -4,18 +4,24 @@
 //! second Job. What is wrong with the session itself is a `Refusal`, and ends it; everything else
 //! is an error and is tried again.
 
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_core::causes::chain_of_causes;
 use sealift_core::plan::{Direction, Plan};
 use sealift_kube::apply::{Created, apply, create};
+use sealift_kube::kube::Resource;
 use sealift_kube::watch::Key;
 use sealift_kube::{Class, delete, read};
+use serde::de::DeserializeOwned;
 
-use crate::build::{self, Access, Desired, Work, plan_map};
+use crate::build::{self, Access, Desired, Work};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::{names, rules};
+use crate::{labels, rules};
 
 /// Why a session cannot be started, and never will be as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,9 +104,9 @@ async fn make(cluster: &Cluster, desired: Desired) -> Result<()> {
     let Desired { lease, access, repository_access, interim, plan, job } = desired;
     let client = &cluster.client;
     let key = Key::of(&job);
-    if read::find::<Job>(client, &key.namespace, &key.name).await?.is_some() {
-        // Made before the operator was interrupted; its plan is the one it runs.
-        return Ok(());
+    if let Some(found) = read::find::<Job>(client, &key.namespace, &key.name).await? {
+        // If ours, it was made before the operator was interrupted; its plan is the one it runs.
+        return ours(cluster, &found, &job.metadata).await;
     }
     create(client, &lease).await?;
     let stores = &cluster.stores;
@@ -113,8 +119,14 @@ async fn make(cluster: &Cluster, desired: Desired) -> Result<()> {
         cluster.applied.ensure(client, role, &stores.roles).await?;
         cluster.applied.ensure(client, binding, &stores.role_bindings).await?;
     }
-    if let Some(interim) = interim {
-        create(client, &interim).await?;
+    if let Some(interim) = interim
+        && let Created::Exists = create(client, &interim).await?
+    {
+        let key = Key::of(&interim);
+        let found = read::find::<PersistentVolumeClaim>(client, &key.namespace, &key.name);
+        if let Some(found) = found.await? {
+            ours(cluster, &found, &interim.metadata).await?;
+        }
     }
     plan_map(cluster, &plan).await?;
     // The annotation of what is wanted has no use here: a Job is never changed.
@@ -134,26 +146,50 @@ async fn plan_map(cluster: &Cluster, plan: &ConfigMap) -> Result<()> {
     }
     let key = Key::of(plan);
     let found = read::find::<ConfigMap>(client, &key.namespace, &key.name).await?;
-    if found.as_ref().is_some_and(|found| found.data == plan.data) {
-        return Ok(());
+    if let Some(found) = found {
+        ours(cluster, &found, &plan.metadata).await?;
+        if found.data == plan.data {
+            return Ok(());
+        }
+        let uid = found.metadata.uid.as_deref();
+        delete::delete::<ConfigMap>(client, &key.namespace, &key.name, uid).await?;
     }
-    let uid = found.and_then(|found| found.metadata.uid);
-    delete::delete::<ConfigMap>(client, &key.namespace, &key.name, uid.as_deref()).await?;
     // Whoever is still faster is seen at the next attempt.
     apply(client, plan).await?;
     Ok(())
 }
 
-/// The plan a session's Job was given; none = there is none that can be read.
-pub(crate) async fn plan_of(cluster: &Cluster, session: &Key) -> Result<Option<Plan>> {
-    let Key { namespace, name } = session;
-    let found = read::find::<ConfigMap>(&cluster.client, namespace, &names::plan(name)).await?;
-    let text = found.and_then(|found| found.data?.remove(plan_map::FILE));
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
-}
-
-/// Ends the Job of a session.
-pub(crate) async fn end(cluster: &Cluster, job: &Key) -> Result<()> {
-    delete::delete::<Job>(&cluster.client, &job.namespace, &job.name, None).await?;
-    Ok(())
+/// Whether what has the name of something that is to be made belongs to the same session and
+/// stays. What a session left that was deleted goes a little later than the session, and what is
+/// taken for one's own then is gone in the midst of the work, or is the work of another one.
+///
+/// # Errors
+/// It does not; if no living session owns it, it was removed.
+async fn ours<K>(cluster: &Cluster, found: &K, wanted: &ObjectMeta) -> Result<()>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Clone
+        + Debug,
+{
+    let meta = found.meta();
+    let session = wanted.owner_references.iter().flatten().next();
+    let is_session = session.is_some_and(|owner| labels::is_controlled_by(meta, &owner.uid));
+    if is_session && !labels::is_going(meta) {
+        return Ok(());
+    }
+    let key = Key::of(found);
+    let lives = |uid: &Option<String>| {
+        uid.as_deref().is_some_and(|uid| labels::is_controlled_by(meta, uid))
+    };
+    let stores = &cluster.stores;
+    let owned = !stores.sessions.select_in(&key.namespace, |it| lives(&it.metadata.uid)).is_empty()
+        || !stores.restores.select_in(&key.namespace, |it| lives(&it.metadata.uid)).is_empty();
+    let (label, value) = labels::MANAGED_BY;
+    let managed = meta.labels.iter().flatten().any(|(key, found)| key == label && found == value);
+    if managed && !owned {
+        let uid = meta.uid.as_deref();
+        delete::delete::<K>(&cluster.client, &key.namespace, &key.name, uid).await?;
+    }
+    Err(Error::NameTaken { kind: K::kind(&()).into_owned(), key })
 }

@@ -4,19 +4,18 @@
 //! Such a Job may still wait when a later session of its invoker ends. It is ended then, and not
 //! made any more: it would put older figures in the place of newer ones.
 
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sealift_api::runtime_settings::RuntimeSettings;
 use sealift_core::causes::chain_of_causes;
 use sealift_core::outcome::JobOutcome;
-use sealift_core::plan::Plan;
+use sealift_core::plan::{ObjectRef, Plan};
 use sealift_kube::apply::create;
-use sealift_kube::watch::Key;
-use sealift_kube::{Class, read};
+use sealift_kube::{Class, delete, read};
 use sha2::{Digest, Sha256};
 
-use super::job::ending_of;
-use super::launch;
+use super::job::OwnJob;
 use crate::build::{Work, access, job, plan_map};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -25,9 +24,9 @@ use crate::names;
 
 /// The session whose metrics are missing.
 pub(crate) struct Unpushed<'a> {
-    pub(crate) session: Key,
+    pub(crate) session: ObjectRef,
     /// Its own Job, whose record tells what is exact.
-    pub(crate) job: Key,
+    pub(crate) job: OwnJob,
     pub(crate) session_owner: &'a OwnerReference,
     pub(crate) purpose: Purpose,
     pub(crate) invoker: &'a ObjectMeta,
@@ -37,13 +36,12 @@ pub(crate) struct Unpushed<'a> {
 
 /// Ends the Jobs that still try to push the metrics of earlier sessions. Nothing depends on it: an
 /// error is only logged.
-pub(crate) async fn supersede(cluster: &Cluster, earlier: &[Key]) {
+pub(crate) async fn supersede(cluster: &Cluster, earlier: &[ObjectRef]) {
     for session in earlier {
-        let job = Key::new(&session.namespace, names::push_job(&session.name));
-        if cluster.stores.jobs.find(&job).is_none() {
-            continue;
-        }
-        if let Err(error) = launch::end(cluster, &job).await {
+        let (namespace, name) = (&session.namespace, names::push_job(session));
+        let Some(job) = cluster.stores.jobs.get(namespace, &name) else { continue };
+        let uid = job.metadata.uid.as_deref();
+        if let Err(error) = delete::delete::<Job>(&cluster.client, namespace, &name, uid).await {
             let error = chain_of_causes(&error);
             tracing::warn!(%session, error, "an outdated push of metrics is not ended");
         }
@@ -74,22 +72,18 @@ async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
     if cluster.options.pushgateway.is_none() {
         return Ok(());
     }
-    let Key { namespace, name } = &unpushed.session;
-    if cluster.stores.jobs.get(namespace, &names::push_job(name)).is_some() {
+    let ObjectRef { namespace, .. } = &unpushed.session;
+    let name = names::push_job(&unpushed.session);
+    if cluster.stores.jobs.get(namespace, &name).is_some() {
         return Ok(());
     }
-    let client = &cluster.client;
-    let map = read::find::<ConfigMap>(client, namespace, &names::plan(name)).await?;
-    let Some(text) = map.and_then(|map| map.data?.remove(plan_map::FILE)) else { return Ok(()) };
-    let plan: Plan = serde_json::from_str(&text).map_err(|source| Error::Serialise {
-        object: format!("the plan of {namespace}/{name}"),
-        source,
-    })?;
+    let Some((plan, digest)) = carried_out(cluster, unpushed).await? else { return Ok(()) };
     let place = &plan.repository.reference;
     let Some(repository) = cluster.stores.repositories.get(&place.namespace, &place.name) else {
         return Ok(());
     };
-    let ending = ending_of(cluster, &unpushed.job).await?;
+    let client = &cluster.client;
+    let ending = unpushed.job.ending(cluster).await?;
     if plan.observers.is_empty() || !ending.is_over() {
         return Ok(());
     }
@@ -106,7 +100,6 @@ async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
         seconds_left: 0,
         options: &cluster.options,
     };
-    let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let record = ending.record().map(JobOutcome::to_line);
     let job = job::push(&work, &digest, record.as_deref())
         .map_err(|source| Error::Build { session: Box::new(plan.session.clone()), source })?;
@@ -117,4 +110,29 @@ async fn again(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<()> {
     create(client, &job).await?;
     tracing::info!(session = %unpushed.session, "the metrics are pushed again");
     Ok(())
+}
+
+/// The plan the session's own Job carried out, and its digest. Anybody who may write ConfigMaps
+/// may have put another plan in its place: it counts only as the Job was told it, and for the
+/// session it belongs to. None = there is none any more.
+async fn carried_out(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<Option<(Plan, String)>> {
+    let session = &unpushed.session;
+    let Some(job) = unpushed.job.find(cluster).await? else { return Ok(None) };
+    let name = names::plan(session);
+    let map = read::find::<ConfigMap>(&cluster.client, &session.namespace, &name).await?;
+    let Some(text) = map.and_then(|map| map.data?.remove(plan_map::FILE)) else {
+        return Ok(None);
+    };
+    let digest = hex::encode(Sha256::digest(text.as_bytes()));
+    let plan: Plan = serde_json::from_str(&text)
+        .map_err(|source| Error::Serialise { object: format!("the plan of {session}"), source })?;
+    let told = job::plan_digest(&job) == Some(&digest);
+    let own = plan.session == *session
+        && plan.invoker.namespace == session.namespace
+        && Some(&plan.invoker.name) == unpushed.invoker.name.as_ref();
+    if !told || !own {
+        tracing::warn!(%session, "the plan is not the one its Job was told; no metrics are pushed");
+        return Ok(None);
+    }
+    Ok(Some((plan, digest)))
 }

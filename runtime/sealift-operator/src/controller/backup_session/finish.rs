@@ -7,6 +7,7 @@ use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
+use sealift_core::plan::ObjectRef;
 use sealift_core::session::Phase;
 use sealift_kube::event::Event;
 use sealift_kube::read;
@@ -17,25 +18,25 @@ use super::status::{self, Conclusion, End};
 use super::{COMPONENT, history, leave, of_invoker};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
-use crate::controller::job::{self, Left};
+use crate::controller::job::{self, Left, OwnJob};
 use crate::controller::push::{self, Unpushed};
 use crate::ending::Verdict;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
-use crate::names;
 
 /// Under this name the Job writes its Events; those about its end come from one place.
 const REPORTER: &str = "Status Updater";
 
 /// Watches the Job of a session that runs.
 pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
-    let name = Key::new(session.namespace(), names::backup_job(session.name()));
-    let ending = job::ending_of(cluster, &name).await?;
+    let job = OwnJob::of_backup(session);
+    let ending = job.ending(cluster).await?;
     let mut session = Arc::clone(session);
     if ending.is_over() && !status::is_reported(&session) {
         // The Job's last write may not have come through the watch yet.
-        let live = read::find::<BackupSession>(&cluster.client, &name.namespace, session.name());
+        let live =
+            read::find::<BackupSession>(&cluster.client, session.namespace(), session.name());
         match live.await? {
             Some(live) => session = Arc::new(live),
             None => return Ok(Next::Wait),
@@ -44,9 +45,9 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&name.to_string()) {
+        match ending.verdict(&job.key().to_string()) {
             Verdict::Open(give_up) => {
-                match job::time_left(cluster, &name, status::deadline(&session), give_up).await? {
+                match job::time_left(cluster, &job, status::deadline(&session), give_up).await? {
                     Left::Some(next) => return Ok(next),
                     Left::Nothing => Conclusion::Deadline,
                     Left::NoPatience(death) => Conclusion::Lost(death),
@@ -113,8 +114,8 @@ pub(super) async fn push(cluster: &Cluster, session: &Arc<BackupSession>) -> Res
         return Ok(());
     }
     let unpushed = Unpushed {
-        session: Key::of(&**session),
-        job: Key::new(session.namespace(), names::backup_job(session.name())),
+        session: session.reference(),
+        job: OwnJob::of_backup(session),
         session_owner: &labels::owner(&**session),
         purpose: Purpose::Backup,
         invoker: &invoker.metadata,
@@ -125,13 +126,13 @@ pub(super) async fn push(cluster: &Cluster, session: &Arc<BackupSession>) -> Res
 }
 
 /// The sessions of the same invoker that were made before.
-fn earlier(cluster: &Cluster, session: &BackupSession) -> Vec<Key> {
+fn earlier(cluster: &Cluster, session: &BackupSession) -> Vec<ObjectRef> {
     let earlier = |other: &BackupSession| {
         other.spec.invoker == session.spec.invoker
             && other.metadata.creation_timestamp < session.metadata.creation_timestamp
     };
     let found = cluster.stores.sessions.select_in(session.namespace(), earlier);
-    found.iter().map(|other| Key::of(&**other)).collect()
+    found.iter().map(|other| other.reference()).collect()
 }
 
 /// The invoker is not ready, or another session runs.
@@ -188,9 +189,15 @@ async fn end_with(
     Ok(written)
 }
 
+/// Seconds. A session that is refused at once must not be repeated as fast as it can be made.
+const SHORTEST_RETRY: u64 = 5;
+
 fn retry_delay(invoker: Option<&BackupConfiguration>) -> u64 {
     let delay = invoker
         .and_then(|invoker| invoker.spec.retry_config.as_ref())
         .and_then(|retry| retry.delay.as_deref());
-    delay.and_then(|text| sealift_core::duration::parse_seconds(text).ok()).unwrap_or(0)
+    delay
+        .and_then(|text| sealift_core::duration::parse_seconds(text).ok())
+        .unwrap_or(0)
+        .max(SHORTEST_RETRY)
 }

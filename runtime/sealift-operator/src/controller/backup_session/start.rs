@@ -10,20 +10,21 @@ use sealift_core::plan::Plan;
 use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
 
-use super::dereference::{Dereferenced, dereference};
+use super::dereference::{Dereferenced, configuration_of, dereference, target_of};
 use super::status::{self, Begun};
 use super::validate::{Decision, validate};
 use super::{adopt, finish, runs};
 use crate::admission::{self, Turn};
-use crate::build::Work;
+use crate::build::{self, Work};
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Type};
+use crate::controller::job::OwnJob;
 use crate::controller::launch::{self, Refusal};
 use crate::controller::queued;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
-use crate::{names, planning};
+use crate::planning;
 
 /// Time counts from a session's creation if it begins within this time of it.
 const PROMPT: SignedDuration = SignedDuration::from_secs(60);
@@ -50,17 +51,15 @@ pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
 /// A session that has its Job, but does not say so: the operator was interrupted between the two.
 /// Whatever has become of its invoker meanwhile, it runs, or has run.
 async fn resume(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<bool> {
-    let name = Key::new(session.namespace(), names::backup_job(session.name()));
-    let Some(job) = cluster.stores.jobs.find(&name) else { return Ok(false) };
-    let owner = labels::controller_of(&job.metadata, "BackupSession");
-    if owner.map(|owner| &owner.uid) != session.metadata.uid.as_ref() {
+    let own = OwnJob::of_backup(session);
+    if own.seen(cluster).is_none() {
         return Ok(false);
     }
-    let Some(plan) = launch::plan_of(cluster, &Key::of(&**session)).await? else {
-        return Ok(false);
-    };
-    let began = job.metadata.creation_timestamp.as_ref().map_or_else(|| cluster.now(), |at| at.0);
-    let begun = Begun { plan: &plan, deadline: deadline(session, &plan, began) };
+    let Some(job) = own.find(cluster).await? else { return Ok(false) };
+    let invoker = configuration_of(cluster, session);
+    let target = invoker.as_deref().and_then(target_of);
+    let deadline = build::job::deadline(&job).unwrap_or(Timestamp::MAX);
+    let begun = Begun { target: target.as_ref(), deadline };
     runs(cluster, session);
     status::begun(cluster, session, &begun).await?;
     tracing::info!(session = %Key::of(&**session), "a session that has its Job goes on");
@@ -115,7 +114,7 @@ async fn start(
     let deadline = deadline(session, &plan, cluster.now());
     match launch(cluster, session, invoker, &plan, deadline).await? {
         Ok(()) => {
-            let begun = Begun { plan: &plan, deadline };
+            let begun = Begun { target: Some(&plan.target.reference), deadline };
             status::begun(cluster, session, &begun).await?;
             Ok(Next::After(Duration::from_secs(1)))
         }

@@ -13,7 +13,7 @@ use sealift_api::manifest::APP_CATALOG_V1ALPHA1;
 use sealift_api::reference::TargetRef;
 use sealift_core::duration::format_seconds;
 use sealift_core::outcome::JobOutcome;
-use sealift_core::plan::{ObjectRef, Plan};
+use sealift_core::plan::ObjectRef;
 use sealift_core::session::{BackupFacts, Phase, TargetFacts};
 use sealift_kube::status as server;
 
@@ -71,7 +71,7 @@ pub(super) fn is_pushed(session: &BackupSession) -> bool {
 
 /// What is begun.
 pub(super) struct Begun<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) target: Option<&'a ObjectRef>,
     pub(super) deadline: Timestamp,
 }
 
@@ -163,7 +163,10 @@ pub(super) async fn begun(
 ) -> Result<()> {
     let now = cluster.now();
     server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
-        begin(found.status.get_or_insert_default(), begun, now);
+        // Somebody else has ended it: it stays as it is.
+        if !phase_of(found).is_final() {
+            begin(found.status.get_or_insert_default(), begun, now);
+        }
     })
     .await?;
     Ok(())
@@ -172,7 +175,7 @@ pub(super) async fn begun(
 fn begin(status: &mut BackupSessionStatus, begun: &Begun<'_>, now: Timestamp) {
     condition::remove(&mut status.conditions, Type::Queued);
     status.session_deadline = Some(Time(seconds(begun.deadline)));
-    let target = first_target(status, Some(&begun.plan.target.reference));
+    let target = first_target(status, begun.target);
     target.total_hosts = Some(1);
     target.pre_backup_actions = vec!["InitializeBackendRepository".to_owned()];
     target.post_backup_actions =

@@ -12,24 +12,24 @@ use super::leave;
 use super::status::{self, Conclusion, End};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
-use crate::controller::job::{self, Left};
+use crate::controller::job::{self, Left, OwnJob};
 use crate::controller::push::{self, Unpushed};
 use crate::ending::Verdict;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
-use crate::names;
 
 /// Under this name the Job writes its Events; those about its end come from one place.
 const REPORTER: &str = "Status Updater";
 
 /// Watches the Job of a restore that runs.
 pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
-    let name = Key::new(session.namespace(), names::restore_job(session.name()));
-    let ending = job::ending_of(cluster, &name).await?;
+    let job = OwnJob::of_restore(session);
+    let ending = job.ending(cluster).await?;
     let mut session = Arc::clone(session);
     if ending.is_over() && !status::is_reported(&session) {
-        let live = read::find::<RestoreSession>(&cluster.client, &name.namespace, session.name());
+        let live =
+            read::find::<RestoreSession>(&cluster.client, session.namespace(), session.name());
         match live.await? {
             Some(live) => session = Arc::new(live),
             None => return Ok(Next::Wait),
@@ -38,9 +38,9 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&name.to_string()) {
+        match ending.verdict(&job.key().to_string()) {
             Verdict::Open(give_up) => {
-                match job::time_left(cluster, &name, status::deadline(&session), give_up).await? {
+                match job::time_left(cluster, &job, status::deadline(&session), give_up).await? {
                     Left::Some(next) => return Ok(next),
                     Left::Nothing => Conclusion::Deadline,
                     Left::NoPatience(death) => Conclusion::Lost(death),
@@ -80,8 +80,8 @@ pub(super) async fn push(cluster: &Cluster, session: &Arc<RestoreSession>) -> Re
     }
     let owner = labels::owner(&**session);
     let unpushed = Unpushed {
-        session: Key::of(&**session),
-        job: Key::new(session.namespace(), names::restore_job(session.name())),
+        session: session.reference(),
+        job: OwnJob::of_restore(session),
         session_owner: &owner,
         purpose: Purpose::Restore,
         invoker: &session.metadata,

@@ -90,6 +90,13 @@ pub(super) async fn waiting(
     let now = cluster.now();
     server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
         let status = found.status.get_or_insert_default();
+        // It has begun or ended meanwhile: it stays as it is.
+        if !matches!(
+            status.phase,
+            None | Some(RestoreSessionPhase::Pending | RestoreSessionPhase::Invalid)
+        ) {
+            return;
+        }
         say(status, statements, now);
         match queued {
             Some(said) => queued::tell(&mut status.conditions, said, now),
@@ -138,7 +145,12 @@ pub(super) async fn begun(
         ),
     ];
     server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
+        use RestoreSessionPhase::{Failed, Succeeded, Unknown};
         let status = found.status.get_or_insert_default();
+        // Somebody else has ended it: it stays as it is.
+        if matches!(status.phase, Some(Succeeded | Failed | Unknown)) {
+            return;
+        }
         say(status, statements, now);
         say(status, &ensured, now);
         condition::remove(&mut status.conditions, Type::Queued);
