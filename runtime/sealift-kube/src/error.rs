@@ -231,6 +231,17 @@ impl Error {
         self.failure().is_some_and(|failure| failure.code() == Some(403))
     }
 
+    /// Whether no answer came, so that what was asked may be done or not.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        let unanswered = |failure: &Failure| match failure {
+            Failure::Silence { .. } => true,
+            Failure::Call(_) => failure.class() == Class::Transient,
+            Failure::Refused(_) | Failure::NoDate | Failure::Conflict { .. } => false,
+        };
+        self.failure().is_some_and(unanswered)
+    }
+
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Configure { .. } | Self::LeaseContent { .. } => None,

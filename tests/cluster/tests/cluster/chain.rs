@@ -32,6 +32,7 @@ const ACCOUNT: &str = "backupconfiguration-demo-backup-0";
 
 /// The guide with everything behind it.
 pub struct Chain<'a> {
+    world: &'a World,
     pub scene: Scene<'a>,
     pub vault: Vault,
     pub keys: Keys,
@@ -64,7 +65,7 @@ impl<'a> Chain<'a> {
         let vault = Vault::start(&binaries::server("vault", "vault")?, &home, None)?;
         let keys = vault.init()?;
         let gate = Gate::open(&vault.address())?;
-        let chain = Self { scene, vault, keys, gate, folder };
+        let chain = Self { world, scene, vault, keys, gate, folder };
         chain.apply(change)?;
         Ok(chain)
     }
@@ -125,10 +126,7 @@ impl<'a> Chain<'a> {
         let scene = &self.scene;
         let job = scene
             .wait("the Job exists", Resource::JOB, &job_of(session), |_| true)
-            .with_context(|| match scene.object(Resource::BACKUP_SESSION, session) {
-                Ok(session) => format!("the session says {}", session["status"]),
-                Err(error) => error.to_string(),
-            })?;
+            .with_context(|| self.told(session))?;
         let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{session}"))?;
         let folder = self.folder.path().join(session);
         std::fs::create_dir_all(&folder)?;
@@ -159,6 +157,18 @@ impl<'a> Chain<'a> {
             .spawn()
             .context("failed to start sealift job")?;
         Ok(Running { child, left, log })
+    }
+
+    /// What session and operator say, for the message of a failed row.
+    fn told(&self, session: &str) -> String {
+        let status = self.scene.object(Resource::BACKUP_SESSION, session);
+        let status = status.map(|found| found["status"].to_string());
+        let log = self.world.operator().map(|operator| operator.log_tail());
+        format!(
+            "the session says {}; the operator says {}",
+            status.unwrap_or_else(|error| error.to_string()),
+            log.unwrap_or_else(|error| error.to_string())
+        )
     }
 
     fn repository(&self) -> PathBuf {

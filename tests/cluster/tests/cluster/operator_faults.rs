@@ -126,7 +126,10 @@ fn killed(world: &World, number: usize, step: &Step) -> Result<()> {
     let scene = guide(world, &format!("killed-{number}"))?;
     let proxy = ApiProxy::start(scene.plane, &scene.namespace)?;
     let mut first = behind(&proxy, &scene)?;
-    succeed(&scene, OLD)?;
+    // What lasts from the session before is not made again.
+    if !step.path.contains("backupconfiguration-") {
+        succeed(&scene, OLD)?;
+    }
     let kill = || proxy.expect(step.method, step.path, Fault::Kill(first.process_id()));
     let mut known = None;
     if step.after_report {
@@ -196,8 +199,9 @@ fn each_write(world: &World, name: &str, fault: Fault) -> Result<()> {
     let operator = behind(&proxy, &scene)?;
     let done = (|| {
         succeed(&scene, OLD)?;
-        // Nothing is contradicted that is made, and not changed: there is nothing older.
-        let meets = |step: &&Step| fault != Fault::Conflict || step.method != "POST";
+        // What is made, or deleted, contradicts nothing older.
+        let changes = |step: &&Step| matches!(step.method, "PATCH" | "PUT");
+        let meets = |step: &&Step| fault != Fault::Conflict || changes(step);
         let (after, before): (Vec<&Step>, Vec<&Step>) =
             STEPS.iter().filter(meets).partition(|step| step.after_report);
         for step in before {

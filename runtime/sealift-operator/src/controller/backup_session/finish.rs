@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
-use sealift_core::causes::chain_of_causes;
 use sealift_core::names::DEFAULT_HOSTNAME;
 use sealift_core::plan::ObjectRef;
 use sealift_core::session::Phase;
@@ -181,8 +180,7 @@ async fn end_with(
 ) -> Result<BackupSession> {
     if let Some(invoker) = invoker {
         let phase = status::ended(session, &end).phase.map_or(Phase::Failed, status::core_phase);
-        let cleaned = history::clean(cluster, invoker, session, phase).await;
-        end.history_cleaned = Some(cleaned.map_err(|error| chain_of_causes(&error)));
+        end.history_cleaned = Some(history::clean(cluster, invoker, session, phase).await?);
     }
     let written = status::end(cluster, session, &end).await?;
     leave(cluster, &Key::of(&**session));

@@ -1,29 +1,42 @@
 //! Which ended sessions stay: `backupHistoryLimit`, as the original counts. The choice is pure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
+use sealift_core::causes::chain_of_causes;
 use sealift_core::session::Phase;
-use sealift_kube::delete;
+use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
+use sealift_kube::{Class, delete};
 
 use super::status::phase_of;
 use super::{is_open, of_invoker};
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::labels;
 
 /// When the BackupConfiguration says nothing.
 const DEFAULT_LIMIT: i32 = 1;
 
-/// Removes what is too much, `ending` counting as one that ended in `phase`. It stays itself.
+/// A removal that is refused for the moment (an API server that starts, or has too much to do) is
+/// tried so often: what is not removed fails the session.
+const TRIES: u32 = 4;
+/// Between two tries, longer each time.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Removes what is too much, `ending` counting as one that ended in `phase`. It stays itself. Why
+/// something could not be removed is for the session's status.
+///
+/// # Errors
+/// The API server gave no answer: nothing can be said of it yet.
 pub(super) async fn clean(
     cluster: &Cluster,
     invoker: &BackupConfiguration,
     ending: &Arc<BackupSession>,
     phase: Phase,
-) -> Result<()> {
+) -> Result<Result<(), String>> {
     let mut others = of_invoker(&cluster.stores, &Key::of(invoker));
     others.retain(|session| {
         session.name() != ending.name() && !is_open(session) && !labels::is_going(&session.metadata)
@@ -36,11 +49,31 @@ pub(super) async fn clean(
         if session.name() == ending.name() {
             continue;
         }
-        let uid = session.metadata.uid.as_deref();
-        let (namespace, name) = (session.namespace(), session.name());
-        delete::delete::<BackupSession>(&cluster.client, namespace, name, uid).await?;
+        match remove(cluster, &session).await {
+            Ok(()) => {}
+            Err(error) if error.is_unanswered() => return Err(Error::Call(error)),
+            Err(error) => return Ok(Err(chain_of_causes(&error))),
+        }
     }
-    Ok(())
+    Ok(Ok(()))
+}
+
+async fn remove(cluster: &Cluster, session: &BackupSession) -> sealift_kube::Result<()> {
+    let uid = session.metadata.uid.as_deref();
+    let (namespace, name) = (session.namespace(), session.name());
+    let mut tries = 1;
+    loop {
+        let done = delete::delete::<BackupSession>(&cluster.client, namespace, name, uid).await;
+        match done {
+            Err(error)
+                if error.class() == Class::Transient && !error.is_unanswered() && tries < TRIES =>
+            {
+                tokio::time::sleep(spread(PAUSE * tries)).await;
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Of these ended sessions, those that are too many. The newest stay, and besides them the last
