@@ -22,9 +22,11 @@ mod deletion;
 mod deploy;
 mod faults;
 mod forced_restores;
+mod gate;
 mod ground;
 mod history;
 mod hooks;
+mod in_use;
 mod installed;
 mod job_faults;
 mod jobs;
@@ -39,6 +41,7 @@ mod parameters;
 mod pod_faults;
 mod pods;
 mod readiness;
+mod repositories;
 mod restore_ends;
 mod restores;
 mod retries;
@@ -46,10 +49,12 @@ mod rights;
 mod round;
 mod scene;
 mod sessions;
+mod shore;
 mod stage;
 mod tasks;
 mod triggers;
 mod watched;
+mod wiping;
 mod world;
 
 use std::sync::Arc;
@@ -108,6 +113,9 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         operator_metrics::tests(world),
         rights::tests(world),
         watched::tests(world),
+        repositories::tests(world),
+        wiping::tests(world),
+        in_use::tests(world),
     ]
     .into_iter()
     .flatten()
