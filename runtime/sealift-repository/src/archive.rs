@@ -12,8 +12,8 @@ use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, SnapshotSumm
 use rustic_core::{BackupOptions, ParentOptions, ReadSource, ReadSourceEntry, RusticResult};
 
 use crate::artifact::folders_above;
-use crate::meter::Meter;
-use crate::{Draft, Error};
+use crate::meter::{Meter, Outcome};
+use crate::{Draft, Error, FileReceipt};
 
 /// What the reader hands to the chunker at once.
 const READ_BUFFER: usize = 256 << 10;
@@ -57,27 +57,10 @@ impl Draft {
         let archived = self.gate.run("storing artifacts", || {
             engine.archive(&options, &source, SnapshotFile::default(), &folder)
         });
-        // An artifact's own error comes first: it is the cause, and rustic_core only warns of it.
-        let mut receipts = Vec::new();
-        for (path, outcome) in outcomes {
-            match outcome.receipt(&path) {
-                Ok(receipt) => receipts.push(receipt),
-                Err(error @ Error::NotProven { .. }) => {
-                    // It may not have been read to its end because the storage failed.
-                    archived?;
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let archived = archived?;
+        let (receipts, archived) = proven(outcomes, archived)?;
         let summary = archived.summary.unwrap_or_default();
-        let refuse = |cause: String| Error::NotProven { artifact: first.clone(), cause };
-        if self.gate.held() != held + 1 {
-            return Err(refuse("the engine did not come to the end of its work".to_owned()));
-        }
-        if let Some(cause) = flaw(&summary, count, total) {
-            return Err(refuse(cause));
+        if let Some(cause) = flaw(self.gate.held().saturating_sub(held), &summary, count, total) {
+            return Err(Error::NotProven { artifact: first, cause });
         }
         self.stored.add(&summary);
         self.trees.push(archived.tree);
@@ -113,8 +96,33 @@ impl Draft {
     }
 }
 
-/// What the engine's own counts say against an archive of this many files and bytes.
-fn flaw(summary: &SnapshotSummary, files: u64, bytes: u64) -> Option<String> {
+/// Every artifact was read to its end. An artifact's own error comes first: it is the cause, and
+/// rustic_core only warns of it.
+fn proven(
+    outcomes: Vec<(String, Outcome)>,
+    archived: Result<SnapshotFile, Error>,
+) -> Result<(Vec<FileReceipt>, SnapshotFile), Error> {
+    let mut receipts = Vec::new();
+    for (path, outcome) in outcomes {
+        match outcome.receipt(&path) {
+            Ok(receipt) => receipts.push(receipt),
+            Err(error @ Error::NotProven { .. }) => {
+                // It may not have been read to its end because the storage failed.
+                archived?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((receipts, archived?))
+}
+
+/// What the engine's own counts say against an archive of this many files and bytes, which ends
+/// with one snapshot file.
+fn flaw(held: usize, summary: &SnapshotSummary, files: u64, bytes: u64) -> Option<String> {
+    if held != 1 {
+        return Some("the engine did not come to the end of its work".to_owned());
+    }
     if summary.total_files_processed != files || summary.total_bytes_processed != bytes {
         return Some(format!(
             "{files} files of {bytes} bytes were handed over, the engine stored {} of {} bytes",
@@ -154,21 +162,38 @@ mod tests {
 
     #[test]
     fn counts_that_are_not_those_of_what_was_handed_over_are_told() {
-        let counted = |files: u64, bytes: u64, unmodified: u64| {
+        let counted = |held: usize, files: u64, bytes: u64, unmodified: u64| {
             let mut summary = SnapshotSummary::default();
             summary.total_files_processed = files;
             summary.total_bytes_processed = bytes;
             summary.files_unmodified = unmodified;
-            flaw(&summary, 2, 10)
+            flaw(held, &summary, 2, 10)
         };
-        assert_eq!(counted(2, 10, 0), None);
-        for (files, bytes, unmodified, said) in [
-            (1, 10, 0, "stored 1 of 10 bytes"),
-            (2, 9, 0, "stored 2 of 9 bytes"),
-            (2, 10, 1, "took a file for unchanged"),
+        assert_eq!(counted(1, 2, 10, 0), None);
+        for (held, files, bytes, unmodified, said) in [
+            (0, 2, 10, 0, "did not come to the end"),
+            (1, 1, 10, 0, "stored 1 of 10 bytes"),
+            (1, 2, 9, 0, "stored 2 of 9 bytes"),
+            (1, 2, 10, 1, "took a file for unchanged"),
         ] {
-            let told = counted(files, bytes, unmodified).unwrap_or_default();
+            let told = counted(held, files, bytes, unmodified).unwrap_or_default();
             assert!(told.contains(said), "{told}");
         }
+    }
+
+    #[test]
+    fn what_the_engine_never_read_is_not_stored_whatever_it_says() {
+        let unread = || {
+            let (meter, outcome) =
+                Meter::new("a", Some(3), Box::new(&b"abc"[..]), crate::CancelFlag::new());
+            drop(meter);
+            vec![("a".to_owned(), outcome)]
+        };
+        let error = proven(unread(), Ok(SnapshotFile::default())).err();
+        assert!(matches!(error, Some(Error::NotProven { .. })), "{error:?}");
+        // The engine's error, where there is one, is why it was not read.
+        let lost = Error::Cancelled { operation: "storing artifacts" };
+        let error = proven(unread(), Err(lost)).err();
+        assert!(matches!(error, Some(Error::Cancelled { .. })), "{error:?}");
     }
 }

@@ -44,35 +44,90 @@ impl Repository {
         let operation = "checking the repository";
         let (outcome, failure) =
             gate.run_on(operation, || engine.check(CheckOptions::default().read_data(read_data)));
-        if let Some(StorageError::Cancelled { .. }) = failure {
-            return Err(Error::Cancelled { operation });
-        }
-        let mut report = CheckReport::default();
-        match outcome {
-            Ok(results) => {
-                for (level, error) in results.0 {
-                    report.findings.push(Finding {
-                        error: format!("{level:?}") != "Warn",
-                        text: one_line(&error.to_string()),
-                    });
-                }
+        let findings = outcome.map(|results| {
+            let finding = |(level, error): (_, _)| Finding {
+                error: format!("{level:?}") != "Warn",
+                text: one_line(&format!("{error}")),
+            };
+            results.0.into_iter().map(finding).collect()
+        });
+        report(operation, findings, failure)
+    }
+}
+
+/// What a check came to. `failure` is the last call to the storage that failed, which the engine
+/// may have swallowed.
+fn report(
+    operation: &'static str,
+    findings: Result<Vec<Finding>, Error>,
+    failure: Option<StorageError>,
+) -> Result<CheckReport, Error> {
+    // Whatever was found in a storage that answers no more is no damage.
+    if let Some(StorageError::Cancelled { .. }) = failure {
+        return Err(Error::Cancelled { operation });
+    }
+    match (findings, failure) {
+        (Ok(findings), failure) => {
+            let report = CheckReport { findings };
+            match failure {
                 // A call that failed and was not reported: a check that saw less than all.
-                if let Some(source) = failure
-                    && report.ok()
-                {
-                    return Err(Error::Storage { operation, source });
-                }
+                Some(source) if report.ok() => Err(Error::Storage { operation, source }),
+                _ => Ok(report),
             }
-            Err(error) => match failure {
-                Some(source) => return Err(Error::Storage { operation, source }),
-                // A snapshot or an index that cannot be decrypted or parsed.
-                None => report.findings.push(Finding { error: true, text: error.chain() }),
-            },
         }
-        Ok(report)
+        (Err(_), Some(source)) => Err(Error::Storage { operation, source }),
+        // A snapshot or an index that cannot be decrypted or parsed.
+        (Err(error), None) => {
+            Ok(CheckReport { findings: vec![Finding { error: true, text: error.chain() }] })
+        }
     }
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn findings(error: bool) -> Vec<Finding> {
+        vec![Finding { error, text: "a pack is missing".to_owned() }]
+    }
+
+    fn report(
+        findings: Result<Vec<Finding>, Error>,
+        failure: Option<StorageError>,
+    ) -> Result<CheckReport, Error> {
+        super::report("checking", findings, failure)
+    }
+
+    #[test]
+    fn a_check_that_was_cancelled_says_nothing_of_damage() {
+        let cancelled =
+            || Some(StorageError::Cancelled { operation: "read", object: "pack".to_owned() });
+        for error in [true, false] {
+            let told = report(Ok(findings(error)), cancelled()).unwrap_err();
+            assert!(matches!(told, Error::Cancelled { .. }), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_saw_less_than_all_finds_nothing_good() {
+        let failed = || {
+            let (object, detail) = ("pack".to_owned(), "the disk is full".to_owned());
+            Some(StorageError::Failed { operation: "list", object, detail })
+        };
+        for findings in [vec![], findings(false)] {
+            let told = report(Ok(findings), failed()).unwrap_err();
+            assert!(matches!(told, Error::Storage { .. }), "{told:?}");
+        }
+        // What it did find is damage nevertheless, and told.
+        assert!(!report(Ok(findings(true)), failed()).unwrap().ok());
+        let unreadable = || Err(Error::Engine { operation: "checking", detail: "x".to_owned() });
+        assert!(matches!(report(unreadable(), failed()), Err(Error::Storage { .. })));
+        assert!(!report(unreadable(), None).unwrap().ok());
+        assert!(report(Ok(findings(false)), None).unwrap().ok());
+    }
 }

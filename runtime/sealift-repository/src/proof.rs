@@ -60,6 +60,7 @@ pub(crate) fn prove(
 ) -> Result<Contents, Error> {
     let mut flaw = None;
     let mut trees = Vec::new();
+    let mut entries = Vec::new();
     let mut found = Vec::new();
     run(&mut || {
         found = walk(engine, root, |id, tree| {
@@ -69,6 +70,8 @@ pub(crate) fn prove(
                     Some(format!("tree {} is not stored as it was written", id.to_hex().as_str()));
             }
         })?;
+        // They were read by way of the index, so they are in it.
+        entries = trees.iter().map(|id| engine.get_index_entry(id)).collect::<RusticResult<_>>()?;
         Ok(())
     })?;
     if let Some(cause) = flaw {
@@ -86,10 +89,7 @@ pub(crate) fn prove(
             Some(_) => Ok(()),
         }
     };
-    for tree in trees {
-        let entry = engine.get_index_entry(&tree).map_err(|_| Error::SnapshotNotProven {
-            cause: format!("tree {} is in no index", tree.to_hex().as_str()),
-        })?;
+    for entry in entries {
         in_a_pack(*entry.pack, entry.location.offset, entry.location.length, "a tree")
             .map_err(|cause| Error::SnapshotNotProven { cause })?;
     }

@@ -123,11 +123,7 @@ impl Repository {
                 };
                 return Err(Error::WrongPassword { location: place, hint });
             }
-            // rustic_core has no code for it.
-            Err(Error::Engine { detail, .. }) if detail.starts_with("Config version") => {
-                return Err(Error::Format { location: place });
-            }
-            other => other?,
+            other => other.map_err(|error| unknown_format(error, &place))?,
         };
         let config = opened.config().clone();
         let key = opened.key();
@@ -206,5 +202,41 @@ impl Repository {
 impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repository").field("place", &self.0.place).finish_non_exhaustive()
+    }
+}
+
+/// An error of opening that is about the version in the config; rustic_core has no code for it.
+fn unknown_format(error: Error, place: &str) -> Error {
+    match error {
+        Error::Engine { detail, .. } if detail.starts_with("Config version") => {
+            Error::Format { location: place.to_owned() }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_version_nobody_knows_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r").to_string_lossy().into_owned();
+        let secrets = || Secrets::new("password");
+        let location = sealift_core::plan::Location::Local { path };
+        let repository = Repository::init(&location, &secrets(), Options::default()).unwrap();
+        let told = |version: u32| {
+            let config =
+                rustic_core::repofile::ConfigFile { version, ..repository.0.config.clone() };
+            // What opening a repository asks of its config.
+            repository.shut_gate().run("opening", || config.zstd().map(drop))
+        };
+        told(2).unwrap();
+        let error = unknown_format(told(3).unwrap_err(), "place");
+        assert!(matches!(&error, Error::Format { location } if location == "place"), "{error:?}");
+        let other = Error::NoKeys { location: "place".to_owned() };
+        assert!(matches!(unknown_format(other, "place"), Error::NoKeys { .. }));
     }
 }

@@ -1,8 +1,9 @@
 //! Chooses the snapshot that is restored.
 //!
 //! `latest` is the newest of this target, by its tag; where no snapshot has that tag (the original
-//! made them) the newest by host and path, never one that is tagged as another target's. What is
-//! ambiguous is an error that lists the candidates; nothing is guessed.
+//! made them) the newest by host and path. One that is tagged as another target's is taken only by
+//! a forced restore, where the repository holds those of one target only. What is ambiguous is an
+//! error that lists the candidates; nothing is guessed.
 
 use std::collections::BTreeMap;
 
@@ -46,38 +47,52 @@ fn choose(
     {
         return Ok(tagged.clone());
     }
-    let mut groups: BTreeMap<String, SnapshotInfo> = BTreeMap::new();
-    for snapshot in of_host {
-        let of_another = snapshot.tags.iter().any(|tag| tag.starts_with(TARGET_TAG));
+    let other = |snapshot: &SnapshotInfo| {
+        snapshot.tags.iter().find(|tag| tag.starts_with(TARGET_TAG)).cloned()
+    };
+    let untagged = newest_of_each(&of_host, |snapshot| {
         let has_path = snapshot.paths.iter().any(|path| selection.paths.contains(path));
-        if !of_another && has_path {
-            // Sorted by time: the newest of each host stays.
-            groups.insert(snapshot.hostname.clone(), snapshot);
+        (other(snapshot).is_none() && has_path).then(|| snapshot.hostname.clone())
+    });
+    let others = newest_of_each(&of_host, other);
+    match (untagged.as_slice(), others.as_slice()) {
+        ([one], _) => Ok(one.clone()),
+        ([], [one]) if selection.of_another => Ok(one.clone()),
+        ([], _) => Err(refused(nothing(selection, &others))),
+        (several, _) => {
+            Err(refused(format!("it is ambiguous, name one of: {}", candidates(several.iter()))))
         }
     }
-    match groups.len() {
-        0 => Err(Error::Invalid {
-            subject: "snapshot latest".to_owned(),
-            reason: format!(
-                "no snapshot has the tag {}{} or, untagged, the path {}",
-                selection.target_tag,
-                selection
-                    .hostname
-                    .as_ref()
-                    .map(|host| format!(" of host {host}"))
-                    .unwrap_or_default(),
-                selection.paths.join(" or ")
-            ),
-        }),
-        1 => groups.into_values().next().ok_or_else(|| Error::Invalid {
-            subject: "snapshot latest".to_owned(),
-            reason: "no snapshot fits".to_owned(),
-        }),
-        _ => Err(Error::Invalid {
-            subject: "snapshot latest".to_owned(),
-            reason: format!("it is ambiguous, name one of: {}", candidates(groups.values())),
-        }),
+}
+
+fn refused(reason: String) -> Error {
+    Error::Invalid { subject: "snapshot latest".to_owned(), reason }
+}
+
+/// Of sorted snapshots the last of each group; none = of no group.
+fn newest_of_each(
+    snapshots: &[SnapshotInfo],
+    group: impl Fn(&SnapshotInfo) -> Option<String>,
+) -> Vec<SnapshotInfo> {
+    let groups: BTreeMap<String, &SnapshotInfo> =
+        snapshots.iter().filter_map(|snapshot| Some((group(snapshot)?, snapshot))).collect();
+    groups.into_values().cloned().collect()
+}
+
+/// Why there is no latest of this target.
+fn nothing(selection: &SnapshotSelection, others: &[SnapshotInfo]) -> String {
+    let host = selection.hostname.as_ref().map(|host| format!(" of host {host}"));
+    let mut text = format!(
+        "no snapshot has the tag {}{} or, untagged, the path {}",
+        selection.target_tag,
+        host.unwrap_or_default(),
+        selection.paths.join(" or ")
+    );
+    if !others.is_empty() {
+        text.push_str("; to restore what is of another target, name one of: ");
+        text.push_str(&candidates(others.iter()));
     }
+    text
 }
 
 fn find(snapshots: Vec<SnapshotInfo>, id: &str) -> Result<SnapshotInfo, Error> {
@@ -146,6 +161,7 @@ mod tests {
             snapshot: "latest".to_owned(),
             hostname: hostname.map(str::to_owned),
             target_tag: "sealift.target=AppBinding/demo/vault".to_owned(),
+            of_another: false,
             paths: vec![
                 "/stash-interim-volume/data".to_owned(),
                 "/stash-tmp/stash-interim-volume/data".to_owned(),
@@ -224,6 +240,32 @@ mod tests {
              aa000000 (2026-11-01T00:00:00Z, host host-0, /stash-interim-volume/data), \
              bb000000 (2026-11-02T00:00:00Z, host vault-b, /stash-interim-volume/data)"
         );
+    }
+
+    #[test]
+    fn only_a_forced_restore_takes_what_is_of_the_one_other_target() {
+        let tagged = |id: &str, time: &str, of: &str| {
+            snapshot(id, time, "host-0", PATH, Some(&format!("sealift.target=AppBinding/{of}")))
+        };
+        let one = || {
+            vec![
+                tagged("aa", "2026-11-01T00:00:00Z", "lost/vault"),
+                tagged("bb", "2026-11-02T00:00:00Z", "lost/vault"),
+            ]
+        };
+        let forced = SnapshotSelection { of_another: true, ..latest(None) };
+        assert!(choose(one(), &forced).unwrap().id.starts_with("bb"));
+        let error = choose(one(), &latest(None)).unwrap_err().to_string();
+        assert!(error.contains("of another target, name one of: bb000000 ("), "{error}");
+        // Of two others neither is guessed, and what is of this target or the original comes first.
+        let mut two = one();
+        two.push(tagged("cc", "2026-11-03T00:00:00Z", "other/vault"));
+        let error = choose(two.clone(), &forced).unwrap_err().to_string();
+        assert!(error.contains("bb000000") && error.contains("cc000000"), "{error}");
+        two.insert(0, snapshot("00", "2026-10-01T00:00:00Z", "host-0", PATH, None));
+        assert!(choose(two.clone(), &forced).unwrap().id.starts_with("00"));
+        two.insert(0, tagged("dd", "2026-09-01T00:00:00Z", "demo/vault"));
+        assert!(choose(two, &forced).unwrap().id.starts_with("dd"));
     }
 
     #[test]

@@ -144,6 +144,34 @@ fn a_part_of_a_file_that_is_in_no_index_is_no_part_of_a_proof() {
 }
 
 #[test]
+fn a_file_of_which_a_part_is_in_no_index_is_not_even_opened() {
+    let bench = bench();
+    let mut draft = bench.repository.draft(&identity(), now()).unwrap();
+    let receipt = draft.add("a", Some(3), boxed(b"abc")).unwrap();
+    let id = draft.commit(&expects(&[receipt])).unwrap().snapshot.id;
+    let reader = || bench.repository.reader(&id, &[identity().path]).unwrap();
+    assert_eq!(reader().open("a").unwrap().size(), 3);
+    // The pack of data goes, which no tree is read from, and the index is made anew.
+    let packs = bench.faulty.list(FileType::Pack).unwrap();
+    let kept: Vec<_> =
+        packs.iter().map(|pack| bench.faulty.read_full(FileType::Pack, pack).unwrap()).collect();
+    for (pack, content) in packs.iter().zip(kept) {
+        bench.faulty.remove(FileType::Pack, pack, false).unwrap();
+        let gate = bench.repository.shut_gate();
+        let engine = bench.repository.engine(&gate).unwrap();
+        engine.repair_index(&RepairIndexOptions::default(), false).unwrap();
+        if let Ok(reader) = bench.repository.reader(&id, &[identity().path]) {
+            let told = reader.open("a").err().unwrap();
+            assert!(matches!(&told, Error::Damaged { what } if what.contains("is in no index")));
+            return;
+        }
+        bench.faulty.write_bytes(FileType::Pack, pack, false, content.into()).unwrap();
+        engine.repair_index(&RepairIndexOptions::default(), false).unwrap();
+    }
+    panic!("no pack holds data only");
+}
+
+#[test]
 fn x12_another_files_snapshot_of_the_same_size_and_time_is_no_parent() {
     let bench = bench();
     let path = identity().path;

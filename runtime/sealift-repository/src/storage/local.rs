@@ -203,6 +203,8 @@ impl WriteBackend for Folder {
             self.files.write_bytes(tpe, id, cacheable, content)?;
         }
         let folder = path.parent().unwrap_or(&self.root);
+        // The name too survives a loss of power, or is told not to. No test can show it: what a
+        // file system forgets without this shows itself only when the machine loses power.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))
     }
 

@@ -2,12 +2,9 @@
 
 use std::io::Read;
 
-use jiff::ToSpan;
 use sealift_core::fingerprint::Fingerprint;
-use sealift_core::plan::{Location, Retention, SnapshotIdentity, SnapshotSelection};
-use sealift_repository::{
-    EntryKind, Error, ErrorClass, FileExpectation, Options, Repository, Secrets,
-};
+use sealift_core::plan::{SnapshotIdentity, SnapshotSelection};
+use sealift_repository::{EntryKind, Error, FileExpectation, Options, Repository, Secrets};
 
 use crate::support::{
     FOLDER, PASSWORD, Place, at, backup, boxed, expects, identity, noise, read, small,
@@ -208,115 +205,6 @@ fn many_small_artifacts_are_stored_though_they_exceed_what_memory_may_hold() {
 }
 
 #[test]
-fn open_tells_a_missing_repository_from_a_wrong_password() {
-    let place = Place::new();
-    let error = Repository::open(&place.location(), &secrets(), small()).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::NoRepository, "{error:?}");
-    let (_, created) = Repository::open_or_init(&place.location(), &secrets(), small()).unwrap();
-    assert!(created);
-    let (_, created) = Repository::open_or_init(&place.location(), &secrets(), small()).unwrap();
-    assert!(!created);
-    let wrong = Secrets::new("correct horse battery staple\n");
-    let error = Repository::open(&place.location(), &wrong, small()).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::WrongPassword);
-    assert!(error.to_string().contains("ends with a blank or a line break"), "{error}");
-    let error = Repository::open_or_init(&place.location(), &wrong, small()).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::WrongPassword);
-    std::fs::rename(place.path().join("keys"), place.path().join("keys-away")).unwrap();
-    std::fs::create_dir(place.path().join("keys")).unwrap();
-    let error = Repository::open(&place.location(), &secrets(), small()).unwrap_err();
-    assert!(matches!(error, Error::NoKeys { .. }), "{error:?}");
-    // Many programs have a file config.
-    let other = Place::new();
-    std::fs::create_dir(other.path()).unwrap();
-    std::fs::write(other.path().join("config"), "colour = blue").unwrap();
-    let error = Repository::open(&other.location(), &secrets(), small()).unwrap_err();
-    assert!(matches!(error, Error::Foreign { .. }), "{error:?}");
-}
-
-/// Who holds the repository alone may clear away the key of an init that was broken off; a key
-/// that data is encrypted with, or that another machine is just making, is none of those.
-#[test]
-fn a_key_without_a_config_is_cleared_away_only_where_it_opens_nothing() {
-    let alone = || Options { alone: true, ..small() };
-    let without_config = |place: &Place| {
-        std::fs::remove_file(place.path().join("config")).unwrap();
-        Repository::init(&place.location(), &secrets(), alone())
-    };
-    let data = Place::new();
-    backup(&data.init(), "2026-11-20T01:00:00Z", &[("a", b"a")]).unwrap();
-    let keys = data.files("keys");
-    let error = without_config(&data).unwrap_err();
-    assert!(
-        matches!(&error, Error::Foreign { found, .. } if found.contains("files and no config"))
-    );
-    assert_eq!(data.files("keys"), keys);
-
-    let elsewhere = Place::new();
-    elsewhere.init();
-    let key = elsewhere.files("keys").remove(0);
-    let mut content: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&key).unwrap()).unwrap();
-    content["hostname"] = "elsewhere".into();
-    std::fs::write(&key, content.to_string()).unwrap();
-    let error = without_config(&elsewhere).unwrap_err();
-    assert!(
-        matches!(&error, Error::Foreign { found, .. } if found.contains("a key and no config"))
-    );
-    assert_eq!(elsewhere.files("keys"), [key]);
-
-    let broken_off = Place::new();
-    broken_off.init();
-    without_config(&broken_off).unwrap();
-    assert_eq!(broken_off.files("keys").len(), 1);
-}
-
-#[test]
-fn init_touches_nothing_that_is_there() {
-    let place = Place::new();
-    let init = || Repository::init(&place.location(), &secrets(), small());
-    // Other files.
-    std::fs::create_dir(place.path()).unwrap();
-    std::fs::write(place.path().join("letters.txt"), "dear").unwrap();
-    let error = init().unwrap_err();
-    assert!(error.to_string().contains("letters.txt"), "{error}");
-    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
-    std::fs::remove_file(place.path().join("letters.txt")).unwrap();
-    // A repository.
-    init().unwrap();
-    let config = std::fs::read(place.path().join("config")).unwrap();
-    let error = init().unwrap_err();
-    assert!(matches!(error, Error::Exists { .. }), "{error:?}");
-    assert_eq!(std::fs::read(place.path().join("config")).unwrap(), config);
-    // A repository that lost its config is not replaced.
-    std::fs::remove_file(place.path().join("config")).unwrap();
-    let error = init().unwrap_err();
-    assert!(
-        matches!(&error, Error::Foreign { found, .. } if found.contains("a key and no config")),
-        "{error:?}"
-    );
-    assert_eq!(place.files("keys").len(), 1);
-}
-
-#[test]
-fn chunks_and_packs_are_what_was_asked_for_and_an_existing_repository_keeps_its_own() {
-    let place = Place::new();
-    let repository = place.init();
-    assert_eq!(repository.format().chunk_average, 16 << 10);
-    assert_eq!((repository.format().version, repository.format().note), (2, None));
-    backup(&repository, "2026-11-20T01:00:00Z", &[("a", &noise(5, 40 << 20))]).unwrap();
-    let largest =
-        place.files("data").iter().map(|path| path.metadata().unwrap().len()).max().unwrap();
-    assert!((16 << 20..18 << 20).contains(&largest), "{largest}");
-
-    let place = Place::new();
-    Repository::init(&place.location(), &secrets(), Options::default()).unwrap();
-    let format = place.open().format();
-    assert_eq!(format.chunk_average, 1 << 20);
-    assert!(format.note.unwrap().contains("up to 64 times"));
-}
-
-#[test]
 fn files_are_compared_with_the_snapshot_of_the_same_target() {
     let place = Place::new();
     let repository = place.init();
@@ -344,92 +232,6 @@ fn files_are_compared_with_the_snapshot_of_the_same_target() {
 }
 
 #[test]
-fn forget_then_prune_in_two_phases_leaves_a_whole_repository() {
-    let place = Place::new();
-    let repository = place.init();
-    let mut ids = Vec::new();
-    for nth in 0..3 {
-        let time = format!("2026-11-{}T01:00:00Z", 18 + nth);
-        let committed = backup(&repository, &time, &[("a", &noise(50 + nth, 2 << 20))]).unwrap();
-        ids.push(committed.snapshot.id);
-    }
-    let now = at("2026-11-20T02:00:00Z");
-    let keep = |dry_run| Retention { keep_last: 1, dry_run, ..Retention::default() };
-    let report = repository.forget(&keep(true), now).unwrap();
-    assert_eq!(report.removed, ids[..2]);
-    assert_eq!(repository.snapshots().unwrap().len(), 3, "a dry run removes nothing");
-    let report = repository.forget(&keep(false), now).unwrap();
-    assert_eq!((report.kept, report.removed.len()), (1, 2));
-    let before = repository.statistics().unwrap();
-    assert_eq!(before.snapshots, 1);
-
-    let dry = repository.prune(now, true).unwrap();
-    let report = repository.prune(now, false).unwrap();
-    assert_eq!(dry, report);
-    assert!(report.packs_marked >= 2 && report.packs_removed == 0, "{report:?}");
-    assert!(repository.statistics().unwrap().pack_bytes >= before.pack_bytes, "only marked");
-    let report = repository.prune(now, false).unwrap();
-    assert_eq!((report.packs_marked, report.packs_removed), (0, 0));
-    assert!(repository.check(true).unwrap().ok());
-    read(&repository, &ids[2], "a").unwrap();
-}
-
-#[test]
-fn a_marked_pack_that_is_used_again_comes_back() {
-    let place = Place::new();
-    let repository = place.init();
-    let bytes = noise(60, 2 << 20);
-    backup(&repository, "2026-11-18T01:00:00Z", &[("a", &bytes)]).unwrap();
-    backup(&repository, "2026-11-19T01:00:00Z", &[("b", b"b")]).unwrap();
-    let now = at("2026-11-20T02:00:00Z");
-    let retention = Retention { keep_last: 1, ..Retention::default() };
-    repository.forget(&retention, now).unwrap();
-    assert!(repository.prune(now, false).unwrap().packs_marked > 0);
-    // The content of the marked pack is stored anew, never taken from it.
-    let committed = backup(&repository, "2026-11-20T01:00:00Z", &[("a", &bytes)]).unwrap();
-    assert!(committed.statistics.added_bytes >= 2 << 20);
-    assert!(repository.check(true).unwrap().ok());
-    repository.prune(now, false).unwrap();
-    assert_eq!(read(&repository, &committed.snapshot.id, "a").unwrap(), bytes);
-}
-
-#[test]
-fn nothing_is_pruned_while_a_snapshot_lies_in_the_future() {
-    let place = Place::new();
-    let repository = place.init();
-    let now = at("2026-11-20T02:00:00Z");
-    backup(&repository, "2026-11-20T01:00:00Z", &[("a", b"today")]).unwrap();
-    let later = (now + 48.hours()).to_string();
-    let future = backup(&repository, &later, &[("a", b"tomorrow")]).unwrap();
-    let retention = Retention { keep_last: 1, ..Retention::default() };
-    let report = repository.forget(&retention, now).unwrap();
-    assert_eq!((report.kept, report.removed.len()), (2, 0));
-    assert_eq!(report.in_future, std::slice::from_ref(&future.snapshot.id));
-    let error = repository.prune(now, false).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Invalid);
-    assert!(error.to_string().contains(&future.snapshot.id), "{error}");
-}
-
-#[test]
-fn a_missing_pack_is_a_finding_and_stops_resume() {
-    let place = Place::new();
-    let repository = place.init();
-    backup(&repository, "2026-11-20T01:00:00Z", &[("a", &noise(70, 2 << 20))]).unwrap();
-    let largest =
-        place.files("data").into_iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
-    std::fs::remove_file(largest).unwrap();
-    let report = repository.check(false).unwrap();
-    assert!(!report.ok(), "{report:?}");
-    let error = repository.resume().unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Data, "{error:?}");
-    // A new snapshot with the same content would rest on the missing pack: it is not made.
-    let error =
-        backup(&repository, "2026-11-20T02:00:00Z", &[("a", &noise(70, 2 << 20))]).unwrap_err();
-    assert!(error.to_string().contains("is not in the storage"), "{error}");
-    assert_eq!(repository.snapshots().unwrap().len(), 1);
-}
-
-#[test]
 fn latest_is_selected_and_a_reader_tells_what_it_cannot_find() {
     let place = Place::new();
     let repository = place.init();
@@ -439,6 +241,7 @@ fn latest_is_selected_and_a_reader_tells_what_it_cannot_find() {
         snapshot: "latest".to_owned(),
         hostname: None,
         target_tag: "sealift.target=AppBinding/demo/vault".to_owned(),
+        of_another: false,
         paths: vec![FOLDER.to_owned()],
     };
     assert_eq!(repository.select(&selection).unwrap().id, newest.snapshot.id);
@@ -453,35 +256,4 @@ fn latest_is_selected_and_a_reader_tells_what_it_cannot_find() {
     let mut text = String::new();
     reader.open("a").unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(text, "new");
-}
-
-#[test]
-fn no_secret_shows_in_debug_or_errors() {
-    let place = Place::new();
-    let repository = place.init();
-    let draft = repository.draft(&identity(), at("2026-11-20T01:00:00Z")).unwrap();
-    let shown = format!("{repository:?} {draft:?} {:?}", secrets());
-    assert!(!shown.contains(PASSWORD), "{shown}");
-    let relative = Location::Local { path: "backups".to_owned() };
-    let error = Repository::open(&relative, &secrets(), small()).unwrap_err();
-    assert!(error.to_string().contains("must be absolute"), "{error}");
-}
-
-#[test]
-fn a_damaged_older_snapshot_is_a_finding_and_does_not_stop_a_new_one() {
-    let place = Place::new();
-    let repository = place.init();
-    backup(&repository, "2026-11-19T01:00:00Z", &[("a", b"a")]).unwrap();
-    let older = place.files("snapshots").remove(0);
-    std::fs::write(&older, noise(1, 300)).unwrap();
-    let committed = backup(&repository, "2026-11-20T01:00:00Z", &[("a", b"a")]).unwrap();
-    assert_eq!(committed.statistics.files_new, 1, "nothing to compare with");
-    let report = repository.check(false).unwrap();
-    assert!(!report.ok(), "{report:?}");
-    // What cannot be read cannot be judged: nothing is forgotten or pruned.
-    let retention = Retention { keep_last: 1, ..Retention::default() };
-    let now = at("2026-11-20T02:00:00Z");
-    repository.forget(&retention, now).unwrap_err();
-    repository.prune(now, false).unwrap_err();
-    assert_eq!(place.files("snapshots").len(), 2);
 }

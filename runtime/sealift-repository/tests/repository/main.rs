@@ -9,8 +9,10 @@
 
 mod hazards;
 mod local;
+mod places;
 mod referee;
 mod remote;
 mod servers;
 mod support;
+mod upkeep;
 mod wiping;

@@ -1,8 +1,14 @@
 //! Repositories on restic's REST server and in an S3 bucket, over TLS and without.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sealift_core::plan::{Location, Retention};
 use sealift_repository::{ErrorClass, Login, Options, Repository, Secrets};
 use zeroize::Zeroizing;
@@ -307,4 +313,51 @@ fn a_repository_may_be_dropped_by_asynchronous_code() {
         .unwrap();
         drop(repository);
     });
+}
+
+/// Answers every request over TLS with a redirect to there.
+fn redirecting(folder: &Path, to: String) -> u16 {
+    use std::io::{Read, Write};
+    let (_, certificate, key) = certificate(folder);
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                head.push(byte[0]);
+            }
+            let answer = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: {to}\r\ncontent-length: 0\r\n\
+                 connection: close\r\n\r\n"
+            );
+            // A client that went away is the next one's place.
+            let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_bucket_over_tls_never_leads_to_one_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    plain.set_nonblocking(true).unwrap();
+    let port = redirecting(folder.path(), format!("http://{}/", plain.local_addr().unwrap()));
+    let quick = Options { request_timeout: std::time::Duration::from_secs(3), ..small() };
+    let location = s3_location(format!("https://127.0.0.1:{port}"), "demo", true);
+    let error = Repository::open(&location, &s3_secrets(), quick).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Storage, "{error:?}");
+    let error = plain.accept().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "somebody connected");
 }
