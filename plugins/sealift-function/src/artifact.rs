@@ -101,7 +101,6 @@ impl Iterator for Upstream {
 /// broken-off body is an error.
 pub struct Body {
     raw: raw::Body,
-    ended: bool,
     /// What must live as long as the bytes, such as the HTTP answer they belong to.
     /// Declared last: it is dropped last.
     _owner: Option<Box<dyn std::any::Any>>,
@@ -109,11 +108,11 @@ pub struct Body {
 
 impl Body {
     pub(crate) fn from_raw(raw: raw::Body) -> Self {
-        Self { raw, ended: false, _owner: None }
+        Self { raw, _owner: None }
     }
 
     pub(crate) fn owned_by(raw: raw::Body, owner: impl std::any::Any) -> Self {
-        Self { raw, ended: false, _owner: Some(Box::new(owner)) }
+        Self { raw, _owner: Some(Box::new(owner)) }
     }
 
     /// Gives the host's handle to `take` while its owner lives.
@@ -133,12 +132,8 @@ impl Body {
     /// # Errors
     /// The body broke off, or its size or digest is not what was declared.
     pub fn chunk(&mut self, max: u32) -> Result<Option<Vec<u8>>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let chunk = self.raw.read(max.clamp(1, MAX_READ))?;
-        self.ended = chunk.is_none();
-        Ok(chunk)
+        // The host bounds what it hands out, and remembers the end.
+        Ok(self.raw.read(max)?)
     }
 
     /// Throws the rest away and returns how many bytes that were.
@@ -160,14 +155,7 @@ impl Body {
     /// # Errors
     /// It is larger, or it broke off.
     pub fn read_all(mut self, limit: usize) -> Result<Vec<u8>> {
-        let mut all = Vec::new();
-        while let Some(chunk) = self.chunk(MAX_READ)? {
-            if all.len().saturating_add(chunk.len()) > limit {
-                return Err(Error::ExternalFailed(format!("more than {limit} bytes")));
-            }
-            all.extend_from_slice(&chunk);
-        }
-        Ok(all)
+        collect(limit, || self.chunk(MAX_READ))
     }
 
     /// From now on the standard input of this Function is this body.
@@ -184,24 +172,78 @@ impl Body {
 
 impl io::Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let max = u32::try_from(buffer.len()).unwrap_or(MAX_READ);
-        let Some(chunk) = self.chunk(max)? else { return Ok(0) };
-        let Some(space) = buffer.get_mut(..chunk.len()) else {
-            return Err(Error::InvalidState(
-                "the host returned more than was asked for".to_owned(),
-            )
-            .into());
-        };
-        space.copy_from_slice(&chunk);
-        Ok(chunk.len())
+        fill(buffer, |max| self.chunk(max))
     }
+}
+
+/// All chunks, if they are at most `limit` bytes.
+fn collect(limit: usize, mut chunk: impl FnMut() -> Result<Option<Vec<u8>>>) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some(chunk) = chunk()? {
+        if all.len().saturating_add(chunk.len()) > limit {
+            return Err(Error::ExternalFailed(format!("more than {limit} bytes")));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
+}
+
+/// The next chunk into this room. Without room nothing is asked for: the host hands out one byte
+/// at least.
+fn fill(
+    buffer: &mut [u8],
+    chunk: impl FnOnce(u32) -> Result<Option<Vec<u8>>>,
+) -> io::Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    let max = u32::try_from(buffer.len()).unwrap_or(MAX_READ);
+    let Some(chunk) = chunk(max)? else { return Ok(0) };
+    let Some(space) = buffer.get_mut(..chunk.len()) else {
+        return Err(
+            Error::InvalidState("the host returned more than was asked for".to_owned()).into()
+        );
+    };
+    space.copy_from_slice(&chunk);
+    Ok(chunk.len())
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Body").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn everything_is_read_up_to_the_limit_and_nothing_is_cut_off() {
+        let read = |limit| {
+            let mut chunks = vec![b"abc".to_vec(), b"de".to_vec()].into_iter();
+            collect(limit, || Ok(chunks.next()))
+        };
+        assert_eq!(read(5).unwrap(), b"abcde");
+        assert_eq!(read(4), Err(Error::ExternalFailed("more than 4 bytes".to_owned())));
+        let lost = collect(5, || Err(Error::DataLossRisk("it broke off".to_owned())));
+        assert!(matches!(lost, Err(Error::DataLossRisk(_))), "{lost:?}");
+    }
+
+    #[test]
+    fn a_chunk_fills_the_room_there_is() {
+        let mut room = [0_u8; 4];
+        let two = |max| {
+            assert_eq!(max, 4);
+            Ok(Some(b"ab".to_vec()))
+        };
+        assert_eq!(fill(&mut room, two).unwrap(), 2);
+        assert_eq!(&room, b"ab\0\0");
+        assert_eq!(fill(&mut room, |_| Ok(None)).unwrap(), 0);
+        fill(&mut room, |_| Ok(Some(vec![0; 5]))).unwrap_err();
+        // What is not asked for is not lost.
+        assert_eq!(fill(&mut [], |_| Ok(Some(b"a".to_vec()))).unwrap(), 0);
     }
 }

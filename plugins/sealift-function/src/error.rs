@@ -174,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_is_too_long_is_as_long_as_can_be() {
+        let after = Some(Duration::from_secs(1 << 40));
+        let raw = raw::Error::from(Error::Retryable { message: String::new(), after });
+        let longest = Some(Duration::from_secs(u32::MAX.into()));
+        let told = Error::from(raw);
+        assert_eq!(told, Error::Retryable { message: String::new(), after: longest });
+    }
+
+    #[test]
     fn an_error_of_std_io_keeps_its_text() {
         let error = Error::from(io::Error::new(io::ErrorKind::UnexpectedEof, "stream broke off"));
         assert_eq!(error, Error::ExternalFailed("stream broke off".to_owned()));
@@ -192,6 +201,7 @@ mod tests {
             Error::invalid_parameter("waitTimeout", "must be positive"),
             Error::Denied("a".to_owned()),
             Error::retryable("b"),
+            Error::Retryable { message: "b".to_owned(), after: Some(Duration::from_secs(7)) },
             Error::ExternalFailed("c".to_owned()),
             Error::DataLossRisk("d".to_owned()),
             Error::Cancelled("e".to_owned()),

@@ -34,3 +34,16 @@ impl Deadline {
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_passes_and_stays_passed() {
+        let over = Deadline::after(Duration::ZERO);
+        assert!(over.passed() && over.left().is_zero());
+        let far = Deadline::after(Duration::from_secs(3600));
+        assert!(!far.passed() && far.left() > Duration::from_secs(3000));
+    }
+}

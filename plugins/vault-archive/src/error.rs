@@ -96,14 +96,6 @@ pub enum Error {
     /// The place the snapshot goes to failed.
     #[error("failed to pass the snapshot on")]
     Write(#[source] io::Error),
-    /// The wrapper did not fit into the size that was announced.
-    #[error("the snapshot needs {needed} bytes, more than the {announced} announced")]
-    TooLong {
-        /// Bytes.
-        needed: u64,
-        /// Bytes.
-        announced: u64,
-    },
 }
 
 /// Damage is a risk for data; what the stream or its receiver failed with stays what it is.

@@ -76,22 +76,14 @@ impl<R: Read> Members<R> {
         let mut buffer = vec![0_u8; 64 * 1024];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            let space = buffer.get_mut(..most).unwrap_or_default();
-            let count = match self.reader.read(space) {
-                Ok(0) => return Err(Error::Read(io::ErrorKind::UnexpectedEof.into())),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::Read(error)),
-            };
-            take(space.get(..count).unwrap_or_default());
-            left -= count as u64;
+            let piece = buffer.get_mut(..most).unwrap_or_default();
+            self.reader.read_exact(piece).map_err(Error::Read)?;
+            take(piece);
+            left -= most as u64;
         }
-        let padding = padded(size) - size;
-        let mut zeros = Vec::new();
-        (&mut self.reader).take(padding).read_to_end(&mut zeros).map_err(Error::Read)?;
-        if zeros.len() as u64 != padding {
-            return Err(Error::Read(io::ErrorKind::UnexpectedEof.into()));
-        }
+        let padding = usize::try_from(padded(size) - size).unwrap_or_default();
+        let mut zeros = vec![0_u8; padding];
+        self.reader.read_exact(&mut zeros).map_err(Error::Read)?;
         if zeros.iter().any(|byte| *byte != 0) {
             return Err(Error::Padding);
         }

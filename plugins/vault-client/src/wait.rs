@@ -6,7 +6,7 @@ use sealift_function::time::{Deadline, sleep};
 use sealift_function::{Error, Result, session};
 
 use crate::health::{Condition, Health, health};
-use crate::leader::leader;
+use crate::leader::{Leader, leader};
 
 /// Longest sleep without asking whether the session is cancelled.
 const SLICE: Duration = Duration::from_millis(500);
@@ -83,7 +83,11 @@ pub fn wait_until_ready(limit: Duration) -> Result<Health> {
 }
 
 fn ask() -> Result<Health> {
-    let mut health = health()?;
+    led(health()?, leader)
+}
+
+/// A Vault that is ready is of no use without a leader.
+fn led(mut health: Health, leader: impl FnOnce() -> Result<Leader>) -> Result<Health> {
     if health.condition.is_ready() {
         match leader() {
             Ok(_) => {}
@@ -191,6 +195,21 @@ mod tests {
             seen(Condition::Sealed),
         ]);
         assert_eq!((result.unwrap().condition, asked), (Condition::Standby, 3));
+    }
+
+    #[test]
+    fn a_vault_without_a_leader_is_not_ready() {
+        let led = |condition, leader| led(seen(condition).unwrap(), || leader);
+        let none = || Err(Error::retryable("the cluster has no leader at the moment"));
+        let one = Ok(Leader { address: String::new(), committed_index: None });
+        assert_eq!(led(Condition::Active, one).unwrap().condition, Condition::Active);
+        for ready in [Condition::Active, Condition::Standby] {
+            assert_eq!(led(ready, none()).unwrap().condition, Condition::Leaderless);
+        }
+        // Who is not ready is not asked.
+        assert_eq!(led(Condition::Sealed, none()).unwrap().condition, Condition::Sealed);
+        let denied = Err(Error::Denied("GET is not granted".to_owned()));
+        assert!(matches!(led(Condition::Active, denied), Err(Error::Denied(_))));
     }
 
     #[test]

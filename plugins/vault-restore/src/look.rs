@@ -47,14 +47,9 @@ pub(crate) fn look() -> Seen {
 /// leader tells whether that one serves. What it answers does not matter, not even that the
 /// token may not ask.
 fn serving() -> Seen {
-    match http::get(&url("/v1/sys/storage/raft/configuration")).timeout(TIMEOUT).send() {
-        // The user granted less than the catalogue: the index must do.
-        Err(Error::Denied(_)) => {}
-        Err(error) => return Seen::Nothing(error.to_string()),
-        Ok(answer) if answer.status() >= 500 => {
-            return Seen::Nothing(format!("it answers requests with {}", answer.status()));
-        }
-        Ok(_) => {}
+    let answer = http::get(&url("/v1/sys/storage/raft/configuration")).timeout(TIMEOUT).send();
+    if let Some(why) = busy(answer.map(|answer| answer.status())) {
+        return Seen::Nothing(why);
     }
     if session::cancelled() {
         return cancelled();
@@ -62,6 +57,17 @@ fn serving() -> Seen {
     match leader_within(TIMEOUT) {
         Ok(leader) => Seen::Serving { index: leader.committed_index },
         Err(error) => Seen::Nothing(error.to_string()),
+    }
+}
+
+/// Why the leader does not serve, from the status of its answer.
+fn busy(status: Result<u16>) -> Option<String> {
+    match status {
+        // The user granted less than the catalogue: the index must do.
+        Err(Error::Denied(_)) => None,
+        Err(error) => Some(error.to_string()),
+        Ok(status) if status >= 500 => Some(format!("it answers requests with {status}")),
+        Ok(_) => None,
     }
 }
 
@@ -100,6 +106,16 @@ fn sealed(status: Result<String>) -> Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leader_that_answers_with_its_own_failure_serves_nobody() {
+        for (status, serves) in [(200, true), (403, true), (404, true), (500, false), (503, false)]
+        {
+            assert_eq!(busy(Ok(status)).is_none(), serves, "{status}");
+        }
+        assert_eq!(busy(Err(Error::Denied("GET is not granted".to_owned()))), None);
+        assert_eq!(busy(Err(Error::retryable("no answer"))), Some("no answer".to_owned()));
+    }
 
     #[test]
     fn only_vault_s_own_word_makes_it_sealed_for_good() {

@@ -26,9 +26,7 @@ const REFUSAL: usize = 16 * 1024;
 pub(crate) fn send(downstream: &mut Downstream, version: Option<&str>) -> Result<()> {
     let answer = http::get(&url(PATH)).timeout(TIMEOUT).idle_timeout(TIMEOUT).send()?;
     if answer.status() != 200 {
-        let status = answer.status();
-        let refusal = refusal(status, &answer.into_excerpt(REFUSAL));
-        return Err(refusal.into_policy_error("sys/storage/raft/snapshot", POLICY));
+        return Err(refused(answer.status(), &answer.into_excerpt(REFUSAL)));
     }
     let served = BufReader::with_capacity(BUFFER, Counted(answer.into_body()));
     let mut sink = LazyRewrap::new(|size| open(downstream, size));
@@ -40,6 +38,10 @@ pub(crate) fn send(downstream: &mut Downstream, version: Option<&str>) -> Result
     }
     artifact.finish()?;
     Ok(())
+}
+
+fn refused(status: u16, said: &str) -> Error {
+    refusal(status, said).into_policy_error("sys/storage/raft/snapshot", POLICY)
 }
 
 fn open(downstream: &mut Downstream, size: u64) -> io::Result<BufWriter<Outgoing>> {
@@ -81,6 +83,15 @@ mod tests {
     use vault_archive::Meta;
 
     use super::*;
+
+    #[test]
+    fn a_vault_that_refuses_the_snapshot_is_told_with_the_policy_that_is_missing() {
+        let told = refused(403, r#"{"errors":["permission denied"]}"#);
+        assert!(matches!(&told, Error::Denied(text) if text.contains(POLICY)), "{told:?}");
+        assert!(matches!(refused(503, ""), Error::Retryable { .. }));
+        // A proxy that serves nothing, and says so with a success.
+        assert!(matches!(refused(204, ""), Error::ExternalFailed(_)));
+    }
 
     #[test]
     fn the_attributes_tell_which_state_it_is() {

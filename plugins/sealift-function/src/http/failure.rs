@@ -67,3 +67,50 @@ fn describe(code: &ErrorCode) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::wasi::http::types::{DnsErrorPayload, TlsAlertReceivedPayload};
+
+    #[test]
+    fn what_another_attempt_may_not_meet_is_retryable_and_what_is_not_granted_is_denied() {
+        let dns = || DnsErrorPayload { rcode: None, info_code: None };
+        for code in [
+            ErrorCode::DnsTimeout,
+            ErrorCode::DnsError(dns()),
+            ErrorCode::DestinationNotFound,
+            ErrorCode::DestinationUnavailable,
+            ErrorCode::DestinationIpUnroutable,
+            ErrorCode::ConnectionRefused,
+            ErrorCode::ConnectionTerminated,
+            ErrorCode::ConnectionTimeout,
+            ErrorCode::ConnectionReadTimeout,
+            ErrorCode::ConnectionWriteTimeout,
+            ErrorCode::ConnectionLimitReached,
+            ErrorCode::HttpResponseTimeout,
+            ErrorCode::HttpResponseIncomplete,
+        ] {
+            assert!(matches!(error_of(&code), Error::Retryable { .. }), "{code:?}");
+        }
+        for code in [
+            ErrorCode::HttpRequestDenied,
+            ErrorCode::DestinationIpProhibited,
+            ErrorCode::HttpRequestUriInvalid,
+            ErrorCode::HttpRequestMethodInvalid,
+        ] {
+            assert!(matches!(error_of(&code), Error::Denied(_)), "{code:?}");
+        }
+        let alert = TlsAlertReceivedPayload { alert_id: None, alert_message: None };
+        for code in [
+            ErrorCode::TlsProtocolError,
+            ErrorCode::TlsCertificateError,
+            ErrorCode::TlsAlertReceived(alert),
+            ErrorCode::HttpProtocolError,
+            ErrorCode::ConfigurationError,
+            ErrorCode::InternalError(None),
+        ] {
+            assert!(matches!(error_of(&code), Error::ExternalFailed(_)), "{code:?}");
+        }
+    }
+}

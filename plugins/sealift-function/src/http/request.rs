@@ -134,21 +134,22 @@ impl Request {
         self.start(size).context(&what).map(|upload| upload.named(what))
     }
 
+    /// The headers, with the length where there may be a body of a known one.
+    fn head(&self, size: Option<u64>) -> Vec<(String, Vec<u8>)> {
+        let own = self.headers.iter();
+        let length = size.filter(|_| self.method != Method::Get);
+        own.map(|(name, value)| (name.clone(), value.clone().into_bytes()))
+            .chain(length.map(|size| ("content-length".to_owned(), size.to_string().into_bytes())))
+            .collect()
+    }
+
     fn start(self, size: Option<u64>) -> Result<Upload> {
         let url = Url::parse(&self.url)?;
         let wrong = |what: &str| Error::InvalidState(format!("{what} is not allowed"));
 
-        let mut headers: Vec<(String, Vec<u8>)> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone().into_bytes()))
-            .collect();
         // Without a body the host may follow a redirect, which it cannot with a streamed one.
         let bodyless = size == Some(0);
-        if let Some(size) = size.filter(|_| self.method != Method::Get) {
-            headers.push(("content-length".to_owned(), size.to_string().into_bytes()));
-        }
-        let headers = raw::Fields::from_list(&headers)
+        let headers = raw::Fields::from_list(&self.head(size))
             .map_err(|error| Error::InvalidState(format!("a header is not allowed: {error:?}")))?;
 
         let request = raw::OutgoingRequest::new(headers);
@@ -171,5 +172,24 @@ impl Request {
         let answer =
             outgoing_handler::handle(request, Some(options)).map_err(|code| error_of(&code))?;
         Upload::new(body, answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_told_where_it_is_known_and_there_may_be_a_body() {
+        let head = |method, size| {
+            let request = Request::new(method, "http://target/").header("x-own", "1");
+            let head = request.head(size).into_iter();
+            head.map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(&value)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(head(Method::Put, Some(5)), ["x-own=1", "content-length=5"]);
+        assert_eq!(head(Method::Post, Some(0)), ["x-own=1", "content-length=0"]);
+        assert_eq!(head(Method::Put, None), ["x-own=1"]);
+        assert_eq!(head(Method::Get, Some(0)), ["x-own=1"]);
     }
 }

@@ -50,7 +50,7 @@ impl Response {
     /// Whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        is_success(self.status)
     }
 
     /// The first header of this name; upper and lower case are the same.
@@ -79,15 +79,23 @@ impl Response {
     #[must_use]
     pub fn into_excerpt(self, limit: usize) -> String {
         let mut body = self.body;
-        let mut excerpt = Vec::new();
-        while excerpt.len() < limit {
-            match body.chunk(u32::try_from(limit - excerpt.len()).unwrap_or(u32::MAX)) {
-                Ok(Some(chunk)) => excerpt.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        String::from_utf8_lossy(&excerpt).trim().to_owned()
+        excerpt(limit, |max| body.chunk(max))
     }
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+fn excerpt(limit: usize, mut chunk: impl FnMut(u32) -> Result<Option<Vec<u8>>>) -> String {
+    let mut excerpt = Vec::new();
+    while excerpt.len() < limit {
+        match chunk(u32::try_from(limit - excerpt.len()).unwrap_or(u32::MAX)) {
+            Ok(Some(chunk)) => excerpt.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    String::from_utf8_lossy(&excerpt).trim().to_owned()
 }
 
 fn content_length(headers: &[(String, String)]) -> Result<Option<u64>> {
@@ -111,6 +119,25 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn only_2xx_is_a_success() {
+        for (status, success) in
+            [(100, false), (199, false), (200, true), (204, true), (299, true), (300, false)]
+        {
+            assert_eq!(is_success(status), success, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_ends_at_its_limit_at_the_end_and_where_the_answer_breaks_off() {
+        let endless = excerpt(10, |max| Ok(Some(vec![b'x'; max.min(4) as usize])));
+        assert_eq!(endless, "x".repeat(10));
+        for end in [Ok(None), Err(Error::retryable("the answer broke off"))] {
+            let mut chunks = vec![Ok(Some(b" said ".to_vec())), end].into_iter();
+            assert_eq!(excerpt(100, |_| chunks.next().unwrap()), "said");
+        }
+    }
 
     #[test]
     fn a_length_is_a_number_or_an_error() {

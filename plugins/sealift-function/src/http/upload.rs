@@ -148,3 +148,13 @@ fn stream_error(error: &StreamError) -> Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_was_closed_early_may_work_another_time() {
+        assert!(matches!(stream_error(&StreamError::Closed), Error::Retryable { .. }));
+    }
+}

@@ -12,7 +12,8 @@ pub(super) const LEAST: u64 = FRAME + SUBFIELD;
 /// The largest member.
 const MOST: u64 = FRAME + FIELD_MOST;
 
-/// Sizes of the members that fill `bytes`, which must be [`LEAST`] or more.
+/// Sizes of the members that fill `bytes`. Fewer than [`LEAST`] cannot be filled: the member that
+/// is made of them is larger.
 pub(super) fn sizes(bytes: u64) -> Vec<u64> {
     let mut sizes = Vec::new();
     let mut left = bytes;

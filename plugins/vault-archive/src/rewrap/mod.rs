@@ -18,6 +18,8 @@ mod lazy;
 
 use std::io::{self, Write};
 
+use sealift_function::Error as FunctionError;
+
 use crate::error::{Error, Result};
 use cut::Cutter;
 pub use lazy::LazyRewrap;
@@ -90,16 +92,10 @@ impl<W: Write> Rewrap<W> {
         let length = (self.cutter.taken() & u64::from(u32::MAX)) as u32;
         self.put(&length.to_le_bytes()).map_err(Error::Write)?;
 
-        let needed = self.written.saturating_add(filler::LEAST);
-        if needed > self.announced {
-            return Err(Error::TooLong { needed, announced: self.announced });
-        }
+        // Too little for a filler makes one that exceeds the size: `put` refuses it.
         for size in filler::sizes(self.announced - self.written) {
             let member = filler::member(size);
             self.put(&member).map_err(Error::Write)?;
-        }
-        if self.written != self.announced {
-            return Err(Error::TooLong { needed: self.written, announced: self.announced });
         }
         self.out.flush().map_err(Error::Write)?;
         Ok(self.out)
@@ -119,10 +115,11 @@ impl<W: Write> Rewrap<W> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.written = self.written.saturating_add(bytes.len() as u64);
         if self.written > self.announced {
-            return Err(io::Error::other(format!(
-                "the wrapped snapshot exceeds the {} bytes announced",
+            return Err(FunctionError::DataLossRisk(format!(
+                "the snapshot needs more than the {} bytes announced",
                 self.announced
-            )));
+            ))
+            .into());
         }
         self.out.write_all(bytes)
     }

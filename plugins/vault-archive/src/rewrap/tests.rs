@@ -48,9 +48,23 @@ fn a_tar_longer_than_announced_is_an_error_and_never_cut_off() {
     let mut rewrap = Rewrap::new(Vec::new(), announced_size(50_000)).unwrap();
     assert!(rewrap.write_all(&tar).is_err());
 
-    // One byte too many for the filler.
-    let length = 50_000_u64;
-    let mut rewrap = Rewrap::new(Vec::new(), length + HEADER.len() as u64).unwrap();
-    let written = rewrap.write_all(&noise(8, 50_000));
-    assert!(written.is_err() || rewrap.finish().is_err());
+    // All that is written fits, and the smallest filler behind it does not.
+    let tar = noise(9, 50_000);
+    let mut bare = Rewrap::new(Vec::new(), announced_size(50_000)).unwrap();
+    bare.write_all(&tar).unwrap();
+    let rest = bare.cutter.take();
+    bare.block(&rest).unwrap();
+    let bare = bare.written + LAST_BLOCK.len() as u64 + TRAILER;
+    for gap in 0..filler::LEAST + 3 {
+        let mut rewrap = Rewrap::new(Vec::new(), bare + gap).unwrap();
+        rewrap.write_all(&tar).unwrap();
+        match rewrap.finish() {
+            Ok(file) => assert_eq!((file.len() as u64, gap >= filler::LEAST), (bare + gap, true)),
+            Err(error) => {
+                let told = FunctionError::from(error);
+                assert!(matches!(told, FunctionError::DataLossRisk(_)), "{gap}: {told:?}");
+                assert!(gap < filler::LEAST, "{gap}: {told:?}");
+            }
+        }
+    }
 }
