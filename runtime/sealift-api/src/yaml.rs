@@ -82,8 +82,6 @@ fn options() -> Options {
         },
         duplicate_keys: DuplicateKeyPolicy::Error,
         emit_comments: false,
-        // A snippet would repeat the text.
-        with_snippet: false,
     }
 }
 

@@ -176,6 +176,8 @@ mod tests {
             (json!({"cpuSeconds": "60"}), "cpuSeconds"),
             (json!({"memory": "128MB"}), "memory"),
             (json!({"memory": "1Ti"}), "memory"),
+            (json!({"memory": "4194305Ki"}), "memory"),
+            (json!({"memory": 65535}), "memory"),
             (json!({"memory": "99999999999999999999Gi"}), "memory"),
             (json!({"memory": -1}), "memory"),
             (json!({"wallTime": "0s"}), "wallTime"),

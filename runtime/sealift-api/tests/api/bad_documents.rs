@@ -87,6 +87,11 @@ fn hostile_files_are_refused_quickly() {
         ("huge", "a".repeat(9 << 20)),
         ("self reference", "a: &a [*a]\n".to_owned()),
         ("many aliases", format!("a: &a x\nb: [{}]\n", "*a,".repeat(1500))),
+        ("many aliases of many anchors", {
+            let anchors: String = (0..200).map(|nth| format!("a{nth}: &a{nth} x\n")).collect();
+            let aliases: String = (0..1500).map(|nth| format!("*a{},", nth % 200)).collect();
+            format!("{anchors}b: [{aliases}]\n")
+        }),
     ];
     for (name, text) in files {
         let begin = Instant::now();

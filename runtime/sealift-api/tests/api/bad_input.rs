@@ -289,3 +289,16 @@ fn objects_on_their_own() {
     let good = backup().objects().unwrap();
     assert_eq!(sealift_api::planner::check_alone(&good, &components), Ok(()));
 }
+
+/// A variable there is part of the text: nobody's param decides what may be done.
+#[test]
+fn no_param_reaches_permissions_and_limits() {
+    for (field, said) in [
+        ("permissions: {repository: '${path}'}", "spec.permissions.repository"),
+        ("limits: {memory: '${path}'}", "expected an amount of memory"),
+    ] {
+        let told =
+            with_function(&format!("{{image: 'builtin:vault-snapshot', {field}}}")).complaint();
+        assert!(told.contains(said) && !told.contains("spec.task.params"), "{told}");
+    }
+}
