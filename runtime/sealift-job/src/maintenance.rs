@@ -162,6 +162,33 @@ mod tests {
         assert_eq!(unused(), 0);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn maintenance_waits_until_it_is_alone_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = sample::around(folder.path());
+        let mut plan = sample::plan(&folder.path().join("r"));
+        let other = around.locks.try_lock(&plan.repository, "other", Hold::Shared).await.unwrap();
+        // Not longer than the session may take, nor than the longest wait.
+        for (timeout, waits) in [(60, Duration::from_secs(60)), (1_000_000, LONGEST_WAIT)] {
+            plan.timeout_seconds = timeout;
+            let begun = tokio::time::Instant::now();
+            let error = alone(&plan, &around).await.err().unwrap();
+            assert!(error.is_held(), "{error:?}");
+            let waited = begun.elapsed();
+            assert!(waited >= waits && waited < waits + Duration::from_secs(2), "{waited:?}");
+        }
+        // It is told, and fails the session; the snapshot stays.
+        plan.timeout_seconds = 1;
+        let repository = sample::repository(&folder.path().join("r"));
+        let told = run(&plan, &repository, "x", &around).await;
+        assert!(told.retention_error.unwrap().contains("other"));
+        other.release().await;
+        let held = alone(&plan, &around).await.unwrap();
+        let shared = around.locks.try_lock(&plan.repository, "other", Hold::Shared).await;
+        assert!(shared.is_err_and(|error| error.is_held()), "the maintenance is not alone");
+        held.release().await;
+    }
+
     #[test]
     fn a_repository_that_is_damaged_or_cannot_be_checked_is_told() {
         let folder = tempfile::tempdir().unwrap();

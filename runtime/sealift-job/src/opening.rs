@@ -160,3 +160,65 @@ impl Opening {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::sample;
+    use sealift_core::plan::SnapshotSelection;
+
+    fn restore(mut plan: Plan) -> Plan {
+        plan.direction = Direction::Restore(SnapshotSelection {
+            snapshot: "latest".into(),
+            hostname: None,
+            target_tag: "t".into(),
+            of_another: false,
+            paths: vec!["/data".into()],
+        });
+        plan
+    }
+
+    #[tokio::test]
+    async fn a_repository_is_only_made_by_who_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("r");
+        let (plan, around) = (sample::plan(&place), sample::around(folder.path()));
+        let other = around.locks.try_lock(&plan.repository, "other", Hold::Shared).await.unwrap();
+        let error = open(&plan, None, &around).await.err().unwrap();
+        assert!(error.is_no_repository(), "{error:?}");
+        assert!(!place.try_exists().unwrap(), "it was made beside another session");
+        other.release().await;
+        assert!(open(&plan, None, &around).await.unwrap().created);
+    }
+
+    #[tokio::test]
+    async fn a_session_shares_its_repository_as_long_as_it_uses_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("r");
+        let around = sample::around(folder.path());
+        // One that makes the repository, one that finds it, one that only reads.
+        let backup = sample::plan(&place);
+        for plan in [backup.clone(), backup.clone(), restore(backup)] {
+            let opened = open(&plan, None, &around).await.unwrap();
+            let take = |hold| around.locks.try_lock(&plan.repository, "other", hold);
+            assert!(take(Hold::Alone).await.is_err_and(|error| error.is_held()));
+            take(Hold::Shared).await.unwrap().release().await;
+            opened.lock.release().await;
+            take(Hold::Alone).await.unwrap().release().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_uses_a_repository_that_somebody_has_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("r");
+        let (backup, around) = (sample::plan(&place), sample::around(folder.path()));
+        sample::repository(&place);
+        let _other = around.locks.try_lock(&backup.repository, "other", Hold::Alone).await.unwrap();
+        for plan in [backup.clone(), restore(backup)] {
+            let error = open(&plan, None, &around).await.err().unwrap();
+            assert!(matches!(error, SessionError::Locked { .. }), "{error:?}");
+        }
+    }
+}

@@ -6,12 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use sealift_core::plan::{Location, ObjectRef, PLAN_VERSION, Plan, SecretRef};
+use sealift_host::Host;
 use sealift_repository::{Options, Repository, Secrets};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::cluster::LogEvents;
+use crate::components::LocalComponents;
+use crate::hooks::HookSurroundings;
+use crate::locks::FileLocks;
 use crate::objects::{ObjectError, Objects};
 use crate::secrets::{SecretData, SecretError};
+use crate::surroundings::Surroundings;
 
 /// A backup of a Vault into the repository in this folder; its origin `target` has a credential,
 /// `pushgateway` has none.
@@ -56,6 +63,22 @@ pub(crate) fn plan(folder: &Path) -> Plan {
 pub(crate) fn repository(folder: &Path) -> Arc<Repository> {
     let location = Location::Local { path: folder.to_string_lossy().into_owned() };
     Arc::new(Repository::init(&location, &Secrets::new("password"), Options::default()).unwrap())
+}
+
+/// What a session on this machine needs, all of it in this folder.
+pub(crate) fn around(folder: &Path) -> Surroundings {
+    let secret = data(&[("RESTIC_PASSWORD", "password")]);
+    Surroundings {
+        host: Host::new().unwrap(),
+        components: Arc::new(LocalComponents::new(&[], folder.to_owned())),
+        objects: Arc::new(Fake::new(Answer::Found, secret)),
+        events: Arc::new(LogEvents::default()),
+        cancel: CancellationToken::new(),
+        allow_loopback: true,
+        locks: Arc::new(FileLocks::new(folder.join("locks"))),
+        interim_dir: folder.to_owned(),
+        hooks: HookSurroundings::default(),
+    }
 }
 
 /// Data of a Secret.

@@ -1,37 +1,17 @@
 //! What decides the outcome of a session, step by step and without components.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 use std::path::Path;
 use std::time::Duration;
 
 use sealift_core::fingerprint::Fingerprint;
-use sealift_host::Host;
+use sealift_core::plan::StagePlan;
 use sealift_host::ports::RepositoryWriter;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::cluster::LogEvents;
-use crate::components::LocalComponents;
-use crate::hooks::HookSurroundings;
-use crate::locks::FileLocks;
-use crate::sample::{self, Answer, Fake};
+use crate::sample;
 
 const BYTES: &[u8] = &[7; 2 << 20];
-
-fn around(folder: &Path) -> Surroundings {
-    let secret = sample::data(&[("RESTIC_PASSWORD", "password")]);
-    Surroundings {
-        host: Host::new().unwrap(),
-        components: Arc::new(LocalComponents::new(&[], folder.to_owned())),
-        objects: Arc::new(Fake::new(Answer::Found, secret)),
-        events: Arc::new(LogEvents::default()),
-        cancel: CancellationToken::new(),
-        allow_loopback: true,
-        locks: Arc::new(FileLocks::new(folder.join("locks"))),
-        interim_dir: folder.to_owned(),
-        hooks: HookSurroundings::default(),
-    }
-}
 
 fn restore(place: &Path) -> Plan {
     let mut plan = sample::plan(place);
@@ -39,6 +19,7 @@ fn restore(place: &Path) -> Plan {
         snapshot: "latest".into(),
         hostname: None,
         target_tag: "t".into(),
+        of_another: false,
         paths: vec!["/data".into()],
     });
     plan
@@ -79,7 +60,7 @@ async fn staged(repository: &Arc<Repository>, place: &Path) -> (SessionReport, S
 async fn a_session_that_was_interrupted_at_the_end_of_its_chain_commits_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("r");
-    let (repository, around) = (sample::repository(&place), around(folder.path()));
+    let (repository, around) = (sample::repository(&place), sample::around(folder.path()));
     let (report, slot) = staged(&repository, &place).await;
     around.cancel.cancel();
     let error = commit(&report, &slot, &around).await.unwrap_err();
@@ -91,7 +72,7 @@ async fn a_session_that_was_interrupted_at_the_end_of_its_chain_commits_nothing(
 async fn a_failed_maintenance_fails_the_session_and_keeps_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("r");
-    let (repository, around) = (sample::repository(&place), around(folder.path()));
+    let (repository, around) = (sample::repository(&place), sample::around(folder.path()));
     for damaged in [false, true] {
         let (mut report, slot) = staged(&repository, &place).await;
         let committed = commit(&report, &slot, &around).await.unwrap();
@@ -114,7 +95,7 @@ async fn a_failed_maintenance_fails_the_session_and_keeps_the_snapshot() {
 
 #[tokio::test]
 async fn the_chain_has_what_is_left_of_the_sessions_time() {
-    let around = around(Path::new("/nowhere"));
+    let around = sample::around(Path::new("/nowhere"));
     let plan = sample::plan(Path::new("/nowhere"));
     assert_eq!(plan.timeout_seconds, 60);
     let now = Timestamp::now();
@@ -138,7 +119,7 @@ async fn the_chain_has_what_is_left_of_the_sessions_time() {
 async fn a_restore_whose_chain_failed_has_failed() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("r");
-    let (repository, around) = (sample::repository(&place), around(folder.path()));
+    let (repository, around) = (sample::repository(&place), sample::around(folder.path()));
     let (report, slot) = staged(&repository, &place).await;
     commit(&report, &slot, &around).await.unwrap();
     // No stage is no chain: it is refused.
@@ -153,8 +134,23 @@ async fn a_restore_whose_chain_failed_has_failed() {
 async fn a_restore_makes_no_repository() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("r");
-    let report = run(restore(&place), Timestamp::now(), &around(folder.path())).await;
+    let report = run(restore(&place), Timestamp::now(), &sample::around(folder.path())).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report:?}");
     assert!(report.failure.as_ref().unwrap().is_no_repository(), "{report:?}");
     assert!(!report.repository_created && !place.try_exists().unwrap());
+}
+
+#[tokio::test]
+async fn what_counts_is_what_reached_the_sink_and_nothing_a_transform_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("r");
+    let (repository, around) = (sample::repository(&place), sample::around(folder.path()));
+    let (mut report, slot) = staged(&repository, &place).await;
+    let transform = StagePlan { name: "transform-1".into(), ..report.plan.stages[0].clone() };
+    report.plan.stages.insert(1, transform);
+    report.artifacts[0].stage = "transform-1".into();
+    let raw = ArtifactRecord { stage: "source-0".into(), ..report.artifacts[0].clone() };
+    report.artifacts.insert(0, ArtifactRecord { name: "raw".into(), ..raw });
+    commit(&report, &slot, &around).await.unwrap();
+    assert_eq!(repository.snapshots().unwrap().len(), 1);
 }
