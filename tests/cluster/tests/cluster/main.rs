@@ -16,6 +16,7 @@
 mod acted;
 mod api_proxy;
 mod api_surface;
+mod at_rest;
 mod chain;
 mod conditions;
 mod deletion;
@@ -117,6 +118,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         wiping::tests(world),
         in_use::tests(world),
     ]
+        at_rest::tests(world),
     .into_iter()
     .flatten()
     .collect();
