@@ -83,6 +83,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// `sealift` as the image has it, for those who want to know what it costs: where it lies.
+pub(crate) fn built_program(workspace: &Workspace) -> Result<PathBuf> {
+    program::build(workspace, program::Profile::Image)?;
+    Ok(program::path(workspace, program::Profile::Image))
+}
+
 fn labels() -> Vec<(&'static str, &'static str)> {
     vec![
         (

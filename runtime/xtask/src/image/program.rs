@@ -5,7 +5,7 @@
 //! folder's name in it would make the image differ from machine to machine.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -65,13 +65,18 @@ pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<Vec<u8>> 
     command.env(format!("CFLAGS_{suffix}"), c_flags(workspace)?);
     workspace::run(&mut command)?;
 
-    let path = workspace.target.join(TARGET).join(profile.name()).join("sealift");
+    let path = path(workspace, profile);
     let program = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
     check_static(&program).with_context(|| path.display().to_string())?;
     let folders = toolchain::folders(workspace)?;
     check_folders(&program, folders.iter().map(|(folder, _)| folder.as_path()))
         .with_context(|| path.display().to_string())?;
     Ok(program)
+}
+
+/// Where it lies once it is built.
+pub(super) fn path(workspace: &Workspace, profile: Profile) -> PathBuf {
+    workspace.target.join(TARGET).join(profile.name()).join("sealift")
 }
 
 /// The C compiler writes names of files as well, for `assert`.
