@@ -147,8 +147,12 @@ async fn plan_map(cluster: &Cluster, plan: &ConfigMap) -> Result<()> {
     let key = Key::of(plan);
     let found = read::find::<ConfigMap>(client, &key.namespace, &key.name).await?;
     if let Some(found) = found {
-        ours(cluster, &found, &plan.metadata).await?;
-        if found.data == plan.data {
+        let owners = found.metadata.owner_references.as_deref().unwrap_or_default();
+        // What nobody owns nobody removes.
+        if !owners.is_empty() {
+            ours(cluster, &found, &plan.metadata).await?;
+        }
+        if found.data == plan.data && !owners.is_empty() {
             return Ok(());
         }
         let uid = found.metadata.uid.as_deref();

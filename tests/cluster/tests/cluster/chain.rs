@@ -127,7 +127,7 @@ impl<'a> Chain<'a> {
         let job = scene
             .wait("the Job exists", Resource::JOB, &job_of(session), |_| true)
             .with_context(|| self.told(session))?;
-        let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{session}"))?;
+        let map = scene.object(Resource::CONFIG_MAP, crate::jobs::plan_map(&job)?)?;
         let folder = self.folder.path().join(session);
         std::fs::create_dir_all(&folder)?;
         let plan = folder.join("plan.json");

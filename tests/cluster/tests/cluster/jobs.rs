@@ -48,18 +48,18 @@ impl Started {
     /// Takes plan and arguments from the Job the operator made.
     fn new(scene: &Scene<'_>) -> Result<Self> {
         scene.session(SESSION)?;
-        Self::of(scene, SESSION, JOB)
+        Self::of(scene, JOB)
     }
 
     /// The same for a session that is there already.
-    pub fn of(scene: &Scene<'_>, session: &str, job: &str) -> Result<Self> {
+    pub fn of(scene: &Scene<'_>, job: &str) -> Result<Self> {
         let job = scene.wait("the Job exists", Resource::JOB, job, |_| true)?;
         let pod = &job["spec"]["template"]["spec"];
         let arguments = pod
             .pointer("/containers/0/args")
             .and_then(Value::as_array)
             .context("the Job's container has no arguments")?;
-        let map = scene.object(Resource::CONFIG_MAP, &format!("sealift-plan-{session}"))?;
+        let map = scene.object(Resource::CONFIG_MAP, plan_map(&job)?)?;
         let folder = tempfile::tempdir()?;
         let plan = folder.path().join("plan.json");
         std::fs::write(&plan, text(&map, "/data/plan.json"))?;
@@ -278,4 +278,14 @@ fn outdated(world: &World) -> Result<()> {
     );
     ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
+}
+
+/// The name of the ConfigMap whose plan a Job carries out.
+pub fn plan_map(job: &Value) -> Result<&str> {
+    let volumes = job.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
+    volumes
+        .into_iter()
+        .flatten()
+        .find_map(|volume| volume.pointer("/configMap/name")?.as_str())
+        .context("the Job mounts no plan")
 }

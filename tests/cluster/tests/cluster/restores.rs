@@ -64,7 +64,7 @@ fn own_parameters(world: &World) -> Result<()> {
     })?;
     ground.succeed(&restore)?;
     vault.ensure_holds("backed up")?;
-    let map = ground.scene.object(Resource::CONFIG_MAP, "sealift-plan-own")?;
+    let map = ground.scene.object(Resource::CONFIG_MAP, "sealift-plan-restore-own")?;
     let plan: Value = serde_json::from_str(text(&map, "/data/plan.json"))?;
     let stages = plan["stages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let sink = stages.iter().find(|stage| stage["function"] == "vault-restore-1.10.3");
