@@ -126,7 +126,7 @@ impl<'a> Ground<'a> {
                 "kind": "BackupConfiguration", "name": name}},
         });
         scene.client().create(Resource::BACKUP_SESSION, &scene.namespace, &object)?;
-        let ran = Started::of(scene, session, &format!("stash-backup-{session}-0"))?.run()?;
+        let ran = Started::of(scene, &format!("stash-backup-{session}-0"))?.run()?;
         ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
         let what = format!("{session} has succeeded");
         let ended = scene.wait(&what, Resource::BACKUP_SESSION, session, |session| {
@@ -177,7 +177,7 @@ impl<'a> Ground<'a> {
 
     /// The Job of a restore, ready to be run.
     pub fn started(&self, name: &str) -> Result<Started> {
-        Started::of(&self.scene, name, &format!("stash-restore-{name}-0"))
+        Started::of(&self.scene, &format!("stash-restore-{name}-0"))
     }
 
     /// Makes it and runs it; it must succeed.

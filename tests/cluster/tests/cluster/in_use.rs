@@ -107,7 +107,7 @@ fn under_a_restore(world: &World) -> Result<()> {
     shore.back_up("one", "Succeeded")?;
     vault.put("second")?;
     shore.scene.apply(&shore.scene.restore()?)?;
-    let started = Started::of(&shore.scene, RESTORE, &format!("stash-restore-{RESTORE}-0"))?;
+    let started = Started::of(&shore.scene, &format!("stash-restore-{RESTORE}-0"))?;
     shore.scene.wait("the restore runs", Resource::RESTORE_SESSION, RESTORE, |restore| {
         conditions::phase(restore) == "Running"
     })?;

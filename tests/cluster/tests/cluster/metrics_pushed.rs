@@ -108,7 +108,7 @@ impl<'a> Row<'a> {
     /// A session whose Job runs to its end, whatever that is.
     fn run(&self, session: &str) -> Result<Ran> {
         self.scene().session(session)?;
-        Started::of(self.scene(), session, &job_of(session))?.run()
+        Started::of(self.scene(), &job_of(session))?.run()
     }
 
     pub fn succeed(&self, session: &str) -> Result<(Ran, Value)> {
@@ -367,12 +367,12 @@ fn nobody_takes(world: &World) -> Result<()> {
     // The pod ends, and leaves its record; that is what is pushed again.
     let push = format!("sealift-push-{FIRST}");
     ensure!(scene.client().get(&Resource::JOB.path(&scene.namespace, &push))?.is_none(), "early");
-    pod_ends(scene, &job_of(FIRST), &ran.left)?;
-    let again = Started::of(scene, FIRST, &push)?;
+    pod_ends(scene, &job_of(FIRST), 0, "Completed", &ran.left.to_string())?;
+    let again = Started::of(scene, &push)?;
 
     // A later session takes the rights of the invoker's Jobs over.
     scene.session(SECOND)?;
-    let second = Started::of(scene, SECOND, &job_of(SECOND))?;
+    let second = Started::of(scene, &job_of(SECOND))?;
     let role = scene.object(Resource::ROLE, "backupconfiguration-demo-backup-0")?;
     ensure!(!role.to_string().contains(FIRST), "the Role still names the first: {role}");
     let failed = again.run()?;
@@ -414,8 +414,8 @@ fn warnings(scene: &Scene<'_>, session: &str) -> Result<Vec<(String, String)>> {
         .collect())
 }
 
-/// What kubelet says of a Job's pod that has ended well, with what its container left.
-fn pod_ends(scene: &Scene<'_>, job: &str, left: &Value) -> Result<()> {
+/// What kubelet says of a Job's pod that has ended, and of what its container left.
+pub fn pod_ends(scene: &Scene<'_>, job: &str, code: i32, reason: &str, left: &str) -> Result<()> {
     let path = Resource::POD.list(&scene.namespace);
     let pod = scene.client().wait("the Job has a pod", &path, |list| {
         let pods = list?["items"].as_array()?;
@@ -423,9 +423,10 @@ fn pod_ends(scene: &Scene<'_>, job: &str, left: &Value) -> Result<()> {
     })?;
     let container = &pod["spec"]["containers"][0];
     let now = &pod["metadata"]["creationTimestamp"];
-    let ended = json!({"exitCode": 0, "reason": "Completed", "message": left.to_string(),
+    let ended = json!({"exitCode": code, "reason": reason, "message": left,
         "startedAt": now, "finishedAt": now});
-    let status = json!({"phase": "Succeeded", "containerStatuses": [{
+    let phase = if code == 0 { "Succeeded" } else { "Failed" };
+    let status = json!({"phase": phase, "containerStatuses": [{
         "name": container["name"], "image": container["image"], "imageID": "", "ready": false,
         "restartCount": 0, "state": {"terminated": ended}}]});
     let name = text(&pod, "/metadata/name");

@@ -114,7 +114,7 @@ fn chain(world: &World) -> Result<()> {
 
     scene.session(SESSION)?;
     let job = format!("stash-backup-{SESSION}-0");
-    let ran = Started::of(&scene, SESSION, &job)?.run()?;
+    let ran = Started::of(&scene, &job)?.run()?;
     ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
     scene.wait("the backup has succeeded", Resource::BACKUP_SESSION, SESSION, |session| {
         conditions::phase(session) == "Succeeded"
@@ -129,7 +129,7 @@ fn chain(world: &World) -> Result<()> {
         json!({"name": "vault-restore-1.10.3", "params": [{"name": "force", "value": "true"}]});
     scene.apply(&restore)?;
     let job = format!("stash-restore-{RESTORE}-0");
-    let ran = Started::of(&scene, RESTORE, &job)?.run()?;
+    let ran = Started::of(&scene, &job)?.run()?;
     ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
     scene.wait("the restore has succeeded", Resource::RESTORE_SESSION, RESTORE, |session| {
         conditions::phase(session) == "Succeeded"

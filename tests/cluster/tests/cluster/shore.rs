@@ -163,7 +163,7 @@ impl<'a> Shore<'a> {
     /// Makes a BackupSession; its Job is ready to be run.
     pub fn session(&self, name: &str) -> Result<Started> {
         self.scene.session(name)?;
-        Started::of(&self.scene, name, &format!("stash-backup-{name}-0"))
+        Started::of(&self.scene, &format!("stash-backup-{name}-0"))
     }
 
     /// A whole BackupSession with this last phase.
