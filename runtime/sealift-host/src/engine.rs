@@ -18,6 +18,7 @@ use crate::compiled;
 use crate::descriptor::Descriptor;
 use crate::function::Function;
 use crate::inspect::{LoadError, check_kind, inspect, kind_of};
+use crate::link;
 use crate::state::State;
 
 /// How often a running Function gives way: long enough to cost nothing, short enough that a
@@ -112,7 +113,7 @@ impl Host {
             LoadError::Compile { name: inspected.descriptor.name.clone(), source }
         })?;
         check_run(&self.engine, &component.component_type(), &inspected.export)?;
-        Ok(Function::new(component, inspected.descriptor, inspected.export, inspected.imports))
+        self.loaded(component, inspected.descriptor, inspected.export, inspected.imports)
     }
 
     /// Loads a compiled form. It is machine code: `digest` (`sha256:<hex>` of `compiled`) must
@@ -133,7 +134,21 @@ impl Host {
         let (kind, export, _) = kind_of(exports)?;
         check_kind(&descriptor, kind)?;
         check_run(&self.engine, &ty, &export)?;
-        Ok(Function::new(component, descriptor, export, imports))
+        self.loaded(component, descriptor, export, imports)
+    }
+
+    fn loaded(
+        &self,
+        component: Component,
+        descriptor: Descriptor,
+        export: String,
+        imports: Vec<String>,
+    ) -> Result<Function, LoadError> {
+        let name = descriptor.name.clone();
+        let function = Function::new(component, descriptor, export, imports);
+        link::check_types(self, &function)
+            .map_err(|source| LoadError::ImportTypes { name, source })?;
+        Ok(function)
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -166,13 +181,37 @@ fn check_run(engine: &Engine, ty: &types::Component, export: &str) -> Result<(),
     }
 }
 
-/// `run: func() -> result<_, error>`, the error being a variant.
+/// The contract's error as [`shape`] writes it.
+const ERROR: &str = "invalid-parameter(field:string message:string )denied(string)\
+    retryable(message:string after-seconds:?u32 )external-failed(string)data-loss-risk(string)\
+    cancelled(string)invalid-state(string)other(code:string message:string )";
+
+/// `run: func() -> result<_, error>`, with the contract's error.
 fn is_run(function: &ComponentFunc) -> bool {
     let mut results = function.results();
     function.params().len() == 0
         && results.len() == 1
         && matches!(results.next(), Some(Type::Result(result))
-            if result.ok().is_none() && matches!(result.err(), Some(Type::Variant(_))))
+            if result.ok().is_none() && result.err().is_some_and(|error| shape(&error) == ERROR))
+}
+
+/// A type in words, as far as the contract's error is made of such.
+fn shape(ty: &Type) -> String {
+    match ty {
+        Type::String => "string".to_owned(),
+        Type::U32 => "u32".to_owned(),
+        Type::Option(option) => format!("?{}", shape(&option.ty())),
+        Type::Record(record) => {
+            record.fields().map(|field| format!("{}:{} ", field.name, shape(&field.ty))).collect()
+        }
+        Type::Variant(variant) => variant
+            .cases()
+            .map(|case| {
+                format!("{}({})", case.name, case.ty.as_ref().map(shape).unwrap_or_default())
+            })
+            .collect(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// Advances the epoch as long as there is an engine.
@@ -209,5 +248,29 @@ impl Hasher for Fingerprint {
 
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn fingerprint(config: &Config) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        let engine = Engine::new(config).unwrap();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Every processor on which these tests run has features beyond its family's first member.
+    #[test]
+    fn compiled_code_asks_for_no_feature_of_the_processor_that_compiled_it() {
+        let mut plain = Config::new();
+        plain.epoch_interruption(true).concurrency_support(false);
+        let own = fingerprint(&plain);
+        plain.target(TARGET).unwrap();
+        assert_eq!(fingerprint(&config().unwrap()), fingerprint(&plain));
+        assert_ne!(fingerprint(&config().unwrap()), own);
     }
 }

@@ -55,7 +55,7 @@ pub enum LoadError {
     },
     /// An interface of the right name without what belongs in it.
     #[error(
-        "the component exports {export} without the function `run` that contract {CONTRACT} asks for; build it again with an SDK for {CONTRACT}"
+        "the component exports {export} without the function `run: func() -> result<_, error>` that contract {CONTRACT} asks for; build it again with an SDK for {CONTRACT}"
     )]
     NoRun {
         /// The exported interface.
@@ -92,6 +92,17 @@ pub enum LoadError {
         /// The component.
         name: String,
         /// Why.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// Interfaces of the right name with other things in them.
+    #[error(
+        "the component {name} imports an interface that is not the one this host has under this name; build it again with an SDK for contract {CONTRACT}"
+    )]
+    ImportTypes {
+        /// The component.
+        name: String,
+        /// What differs.
         #[source]
         source: wasmtime::Error,
     },

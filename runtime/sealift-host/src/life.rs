@@ -2,8 +2,8 @@
 //!
 //! A request body of `wasi:http` whose store is dropped looks like one that was ended properly,
 //! and the server would take half an upload for a whole one. So everything that can outlive a
-//! stage for a moment asks [`Life`] before it passes an end on, and [`LifeGuard`] marks the
-//! stage dead before anything of it is dropped.
+//! stage for a moment asks [`Life`] before it passes an end on, and [`LifeGuard`], which the
+//! stage's store drops before all else it holds, marks the stage dead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,11 +27,6 @@ impl LifeGuard {
     /// A new life.
     pub(crate) fn new() -> Self {
         Self(Life(Arc::new(AtomicBool::new(true))))
-    }
-
-    /// One more guard of the same life: the first that is dropped ends it.
-    pub(crate) fn again(&self) -> Self {
-        Self(self.0.clone())
     }
 
     /// To ask later.

@@ -164,7 +164,7 @@ pub(crate) async fn run(
         Arc::new(Network::new(&grants.http, bound, &connections.ports, life, stop, secrets))
     });
     let hooks = HttpHooks(network.clone());
-    let state = state(&stage, &grants, parameters, connections, &life, &log, hooks, started);
+    let state = state(&stage, &grants, parameters, connections, life, &log, hooks, started);
     let mut store = store(host, &stage.limits, state, &cpu);
 
     let component = stage.function.component();
@@ -187,10 +187,6 @@ pub(crate) async fn run(
         () = time => Ended::Killed,
     };
     let late = late.into_inner();
-    if !matches!(ended, Ended::Returned(_)) {
-        // Before the call, and all it holds, is dropped.
-        drop(life);
-    }
     drop(call);
 
     let stderr = log.tail();
@@ -241,19 +237,17 @@ fn state(
     grants: &Grants,
     parameters: Parameters,
     connections: Connections,
-    life: &LifeGuard,
+    life: LifeGuard,
     log: &Arc<Log>,
     http_hooks: HttpHooks,
     started: Instant,
 ) -> State {
     let Connections { ports, stop, upstream, downstream, outcome, secrets } = connections;
     let stdio = Stdio::new(Arc::clone(log));
-    let mut table = ResourceTable::new();
-    table.set_max_capacity(HANDLES);
     let wasi = wasi(&stdio, log);
     State {
-        _life: life.again(),
-        table,
+        _life: life,
+        table: ResourceTable::new(),
         wasi,
         http: WasiHttpCtx::new(),
         http_hooks,
@@ -304,6 +298,7 @@ fn store(host: &Host, limits: &Limits, state: State, cpu: &CpuTime) -> Store<Sta
     let mut store = Store::new(host.engine(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(CALL_BYTES);
+    // Every entry of the host's own table belongs to one of them.
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);
     let seconds = limits.cpu_seconds;

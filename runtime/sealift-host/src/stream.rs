@@ -240,6 +240,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_whose_task_fell_over_is_never_an_end() {
+        struct Falls;
+
+        #[async_trait]
+        impl Source for Falls {
+            async fn next(&mut self, _max: usize) -> Result<Option<Bytes>, FunctionError> {
+                panic!("a port fell over")
+            }
+        }
+
+        let mut stream = BodyStream::new(Body::new(Falls, None));
+        stream.ready().await;
+        match stream.read(1) {
+            Err(StreamError::LastOperationFailed(error)) => {
+                assert!(failure(&error).to_string().contains("the body broke off"), "{error:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
     async fn bytes_that_were_read_ahead_and_never_taken_are_noticed() {
         let run = Ok(Some(Bytes::from_static(b"abc")));
         let unread = Unread::default();

@@ -13,7 +13,7 @@ use sealift_api::planner::{
     self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
 };
 use sealift_core::plan::{ObjectRef, Plan};
-use sealift_host::Inspected;
+use sealift_host::{Host, Inspected};
 use sealift_job::components::{ComponentError, Components, LocalComponents};
 
 use crate::args::{LockArgs, PlanArgs, Resolve};
@@ -66,9 +66,11 @@ pub(crate) fn plan_of(
 }
 
 /// Whether every component can be started with what it was granted. The host asks again when it
-/// starts them; here nothing has been touched yet.
+/// starts them; here nothing has been touched yet. A file is compiled for that: whether what it
+/// imports is what the host has under these names shows itself only then.
 fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
     let mut failure = Failure::new(Exit::Invalid, "");
+    let mut host = None;
     for stage in plan.stages.iter().chain(&plan.observers) {
         let inspected = known
             .inspect(&stage.component.reference)
@@ -77,10 +79,26 @@ fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
             ("spec.image", inspected.check_grants(&stage.grants)),
             ("spec.args", inspected.check_parameters(&stage.parameters)),
         ];
+        let before = failure.lines.len();
         for (field, check) in checks {
             let Err(error) = check else { continue };
             failure.lines.push(format!(
                 "Function {}: {field}: {}",
+                stage.function,
+                sealift_job::chain_of_causes(&error)
+            ));
+        }
+        // What is built in was loaded when it was built.
+        if failure.lines.len() > before || !stage.component.reference.starts_with("file:") {
+            continue;
+        }
+        let host = match &host {
+            Some(host) => host,
+            None => host.insert(Host::new().map_err(|error| Failure::of(Exit::Failed, &error))?),
+        };
+        if let Err(error) = known.components.load(host, &stage.component) {
+            failure.lines.push(format!(
+                "Function {}: spec.image: {}",
                 stage.function,
                 sealift_job::chain_of_causes(&error)
             ));

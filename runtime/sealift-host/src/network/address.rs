@@ -1,7 +1,8 @@
 //! Addresses: which ones a Function may be connected to.
 //!
-//! A name is resolved once for a stage, every address is checked, and the connection goes to the
-//! checked address; a name that changes its mind between check and connection changes nothing.
+//! A name is resolved once for a stage, and again only after its server could not be reached. Every
+//! address is checked, and the connection goes to the checked address; a name that changes its mind
+//! between check and connection changes nothing.
 //! Which names may be asked for is not decided here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

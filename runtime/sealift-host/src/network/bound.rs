@@ -80,13 +80,24 @@ impl Bound {
         }
     }
 
+    /// A server could not be reached: what led there is forgotten. True if that was where a
+    /// redirect had led, so that the origin itself can be asked where to go now.
+    pub(super) fn unreached(&self, url: &Url) -> bool {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+        if let (Ok(mut resolved), Some(port)) = (self.resolved.lock(), port) {
+            // Who comes back may come back at another address.
+            resolved.remove(&(host.to_owned(), port));
+        }
+        self.moved.lock().is_ok_and(|mut moved| moved.take().is_some())
+    }
+
     /// What this host resolved to before.
     pub(super) fn resolved(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let resolved = self.resolved.lock().ok()?;
         resolved.get(&(host.to_owned(), port)).cloned()
     }
 
-    /// Remembers what this host resolved to, for the rest of the run.
+    /// Remembers what this host resolved to, as long as it can be reached there.
     pub(super) fn remember(&self, host: &str, port: u16, addresses: &[SocketAddr]) {
         if let Ok(mut resolved) = self.resolved.lock() {
             resolved.insert((host.to_owned(), port), addresses.to_vec());
@@ -128,5 +139,68 @@ impl Bound {
                 && given.iter().all(|address| address.ip().to_canonical().is_loopback())
         });
         literal || given
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn origin(name: &str, url: &str) -> Origin {
+        Origin {
+            name: name.to_owned(),
+            url: url.parse().unwrap(),
+            ca_pem: None,
+            server_name: None,
+            insecure_skip_tls_verify: false,
+            credential: None,
+            redirect_hosts: Vec::new(),
+            addresses: Vec::new(),
+        }
+    }
+
+    fn grant(name: &str) -> HttpGrant {
+        HttpGrant {
+            name: name.to_owned(),
+            methods: vec!["GET".to_owned()],
+            paths: vec!["/*".to_owned()],
+        }
+    }
+
+    #[test]
+    fn only_what_is_granted_is_bound_and_has_to_be_usable() {
+        let origins = [origin("target", "http://vault.x"), origin("pushgateway", "ftp://x")];
+        let bound = bind(&[grant("target")], &origins).unwrap();
+        let names: Vec<&str> = bound.iter().map(|bound| bound.origin.name.as_str()).collect();
+        assert_eq!(names, ["target"]);
+        let refused = bind(&[grant("pushgateway")], &origins).err().unwrap();
+        assert!(refused.to_string().contains("something else than an http"), "{refused}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_is_looked_for_anew() {
+        let bound =
+            bind(&[grant("target")], &[origin("target", "http://vault.x")]).unwrap().remove(0);
+        let (own, leader) = (bound.url("/v1/x", None).unwrap(), "http://leader.x:8200/v1/x");
+        let address = ["10.0.0.1:8200".parse().unwrap()];
+        bound.remember("leader.x", 8200, &address);
+        bound.remember("vault.x", 80, &address);
+        let leader: Url = leader.parse().unwrap();
+        bound.moved_to(&leader);
+        assert_eq!(bound.url("/v1/x", None).unwrap(), leader);
+        assert!(bound.unreached(&leader));
+        assert_eq!(bound.url("/v1/x", None).unwrap(), own);
+        assert_eq!(bound.resolved("leader.x", 8200), None);
+        assert!(bound.resolved("vault.x", 80).is_some());
+        assert!(!bound.unreached(&own));
+    }
+
+    #[test]
+    fn no_credential_of_a_url_is_sent_on() {
+        let origin = origin("target", "http://user:hidden@vault.x/base/");
+        let bound = bind(&[grant("target")], &[origin]).unwrap().remove(0);
+        let url = bound.url("/v1/x", Some("a=b")).unwrap();
+        assert_eq!(url.as_str(), "http://vault.x/base/v1/x?a=b");
     }
 }

@@ -122,7 +122,18 @@ impl Network {
             ));
             attempt.method_mut().clone_from(&head.method);
             attempt.headers_mut().clone_from(&head.headers);
-            let answer = self.attempt(bound, &url, attempt, &activity, timeouts).await?;
+            let answer = match self.attempt(bound, &url, attempt, &activity, timeouts).await {
+                Ok(answer) => answer,
+                // A leader that was followed before is gone; the origin knows the new one.
+                Err(error) if is_unreached(&error) && bound.unreached(&url) => {
+                    if streamed || hops > 0 {
+                        return Err(error);
+                    }
+                    (_, url) = self.target(&head.uri, head.method.as_str())?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if !is_redirect(answer.status()) {
                 return Ok(answer);
             }
@@ -215,14 +226,11 @@ impl Network {
         };
         // Before it goes out: the server may echo it.
         self.secrets.remember(&value);
-        // The error must not repeat the value.
-        let unusable = || {
+        let (header, value) = credential_header(&header, &value).ok_or_else(|| {
+            // The error must not repeat the value.
             let why = format!("the credential of {name} cannot be a header");
             self.notes.failed((Error::ConfigurationError, why))
-        };
-        let header = HeaderName::try_from(header).map_err(|_| unusable())?;
-        let mut value = HeaderValue::from_str(&value).map_err(|_| unusable())?;
-        value.set_sensitive(true);
+        })?;
         // Replaces whatever the Function set under this name.
         request.headers_mut().insert(header, value);
         Ok(())
@@ -253,8 +261,27 @@ impl Network {
     }
 }
 
+/// Whether nothing of a request can have reached the server.
+fn is_unreached(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DnsTimeout
+            | Error::DnsError { .. }
+            | Error::ConnectionRefused
+            | Error::ConnectionTimeout
+            | Error::DestinationUnavailable
+    )
+}
+
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
+}
+
+/// A header whose `Debug` does not show its value, whoever logs a request. None = it is none.
+fn credential_header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some((HeaderName::try_from(name).ok()?, value))
 }
 
 fn empty() -> WasiBody {
@@ -272,7 +299,16 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_credential_in_a_header_is_not_shown() {
+        let header = credential_header("X-Vault-Token", "hvs.of-the-host").unwrap();
+        assert_eq!(header.1, "hvs.of-the-host");
+        assert!(!format!("{header:?}").contains("hvs."), "{header:?}");
+        assert!(credential_header("X-Vault-Token", "two\nlines").is_none());
+    }
 
     #[test]
     fn a_function_may_wait_longer_than_usual_but_not_for_ever() {

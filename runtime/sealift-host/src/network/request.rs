@@ -163,6 +163,10 @@ mod tests {
             assert!(check(&grants(), "target", "GET", path).is_err(), "{path}");
         }
         assert!(check(&grants(), "target", "GET", "/v1/sys/a..b/.hidden").is_ok());
+        // Not even a grant of everything covers what would be glued to the origin's own path.
+        let all = HttpGrant { paths: vec!["*".to_owned()], ..grants().remove(0) };
+        let text = check(&[all], "target", "GET", "evil/v1/x").unwrap_err();
+        assert!(text.contains("begins with a slash"), "{text}");
     }
 
     #[test]

@@ -43,6 +43,42 @@ fn what_nobody_vouched_for_is_not_loaded() {
     assert!(matches!(refused, Err(LoadError::KindMismatch { .. })));
 }
 
+/// The component with these bytes changed wherever they stand.
+fn changed(wasm: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let (mut wasm, mut found) = (wasm.to_vec(), 0);
+    for place in 0..wasm.len() {
+        if wasm[place..].starts_with(from) {
+            wasm[place..place + from.len()].copy_from_slice(to);
+            found += 1;
+        }
+    }
+    assert!((1..=2).contains(&found), "these bytes are not only those of the type");
+    wasm
+}
+
+#[test]
+fn types_that_differ_are_found_when_a_component_is_loaded() {
+    let (bare, descriptor) = (bare("source-goes-wrong"), descriptor("source-goes-wrong"));
+    // `option<u64>` stands in the header of an artifact only, `option<u32>` in the error: both get
+    // a sign, which changes nothing in the code.
+    let import = changed(&bare, &[0x6b, 0x77], &[0x6b, 0x78]);
+    let error = changed(&bare, &[0x6b, 0x79], &[0x6b, 0x7a]);
+    let load = |bare: &[u8]| {
+        let loaded = host().load(&descriptor.append_to(bare).unwrap());
+        let compiled = host().compile(bare).unwrap();
+        [loaded, host().load_compiled(descriptor.clone(), &compiled, &digest(&compiled))]
+    };
+    assert!(load(&bare).iter().all(Result::is_ok));
+    for refused in load(&import) {
+        let Err(LoadError::ImportTypes { name, source }) = refused else { panic!("{refused:?}") };
+        assert_eq!(name, "source-goes-wrong");
+        assert!(format!("{source:#}").contains("sealift:function/downstream@0.1.0"), "{source:#}");
+    }
+    for refused in load(&error) {
+        assert!(matches!(&refused, Err(LoadError::NoRun { .. })), "{refused:?}");
+    }
+}
+
 #[test]
 fn two_engines_of_one_program_have_the_same_hash_and_compile_alike() {
     let other = Host::new().unwrap();

@@ -1,6 +1,7 @@
 //! Stages that break their promises: each fails its chain, with the stage, the artifact and the
 //! cause that are to blame.
 
+use sealift_host::ports::{Events, LogLevel, Ports};
 use sealift_host::{ChainOutcome, Class, Status};
 
 use crate::guests::{run, stage};
@@ -189,4 +190,26 @@ async fn a_trap_is_told_without_the_hosts_own_frames() {
     for host in ["wasmtime", "tokio", "src/stage.rs", "/rustc/", "sealift_host"] {
         assert!(!text.contains(host), "{host} in {text}");
     }
+}
+
+/// Falls over when it is told something.
+struct Falls;
+
+impl Events for Falls {
+    fn log(&self, _: &str, _: LogLevel, _: &str) {
+        panic!("a port fell over")
+    }
+    fn phase(&self, _: &str, _: &str) {}
+    fn progress(&self, _: &str, _: Option<u64>, _: u64) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_whose_task_fell_over_has_failed_and_is_the_cause() {
+    let ports = Ports { events: std::sync::Arc::new(Falls), ..plain() };
+    let source = stage("source-goes-wrong", "floods-log", &[]);
+    let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], ports).await;
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.error.code(), "internal", "{failure}");
+    assert!(failure.to_string().contains("a stage's task ended"), "{failure}");
+    assert_eq!(outcome.stages[0].status, Status::Failed);
 }

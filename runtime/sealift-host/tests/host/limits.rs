@@ -52,6 +52,17 @@ async fn memory_is_bounded_and_the_limit_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn handles_are_bounded() {
+    for (count, fails) in [("5000", false), ("20000", true)] {
+        let source = stage("source-downloads", "hoards-handles", &[("count", count)]);
+        let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], plain()).await;
+        let told = outcome.failure.map(|failure| failure.to_string());
+        assert_eq!(told.is_some(), fails, "{count}: {told:?}");
+        assert!(told.is_none_or(|told| told.contains("handle")), "{count}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sleep_ends_with_its_wall_time() {
     let source = limited("sleeps", Limits { wall_seconds: 1, ..Limits::default() });
     let outcome = run(vec![source, stage("sink-goes-wrong", "reads", &[])], plain()).await;

@@ -19,6 +19,7 @@ mod guests;
 mod judgement;
 mod keys;
 mod kills;
+mod leader;
 mod limits;
 mod network;
 mod observers;

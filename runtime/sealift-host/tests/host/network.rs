@@ -114,6 +114,21 @@ async fn a_credential_that_a_server_echoes_is_told_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_a_credential_is_left_where_an_error_is_cut() {
+    // The longest message of a Function has 4 KiB: they end at every byte of the credential.
+    for before in 4075..4096 {
+        let server = start(move |seen| {
+            let token = seen.headers["x-vault-token"].to_str().unwrap();
+            ok(format!("{}{token}{}", "-".repeat(before), "+".repeat(4096)))
+        })
+        .await;
+        let failure =
+            failed(get("fails-with-the-answer", &[], with_token(network(&server.url))).await);
+        assert!(!failure.to_string().contains("hv"), "{before}: {failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_that_is_named_by_a_credential_names_it_nowhere() {
     let server = echo(200).await;
     let outcome = get("names-by-the-answer", &[], with_token(network(&server.url))).await;
@@ -398,6 +413,17 @@ async fn the_addresses_of_an_origin_are_its_own_and_not_those_of_its_leader() {
     let outcome = get("forwards", &[], Ports { origins: vec![bound], ..plain() }).await;
     assert_eq!(outcome.failure, None);
     assert_eq!((standby.seen().len(), leader.seen().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_the_component_does_not_ask_for_is_not_even_looked_at() {
+    let vault = start(|_| ok("v")).await;
+    let mut source = stage("source-downloads", "forwards", &[]);
+    let more = HttpGrant { name: "pushgateway".to_owned(), ..source.grants.http[0].clone() };
+    source.grants.http.push(more);
+    let unusable = Origin { name: "pushgateway".to_owned(), ..origin("ftp://metrics.x") };
+    let ports = Ports { origins: vec![origin(&vault.url), unusable], ..plain() };
+    assert_eq!(fetch(source, ports).await.failure, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

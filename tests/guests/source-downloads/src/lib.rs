@@ -109,12 +109,23 @@ fn repeat(said: &str) -> Result<(), Error> {
 impl Guest for Function {
     fn run() -> Result<(), Error> {
         let mode = text("mode");
+        if mode == "hoards-handles" {
+            let kept: Vec<Fields> = (0..number("count", 1)).map(|_| Fields::new()).collect();
+            return send(&Header {
+                name: format!("{} handles", kept.len()),
+                size: None,
+                attributes: Vec::new(),
+            })?
+            .finish()
+            .map(drop);
+        }
         let mut answers = Vec::new();
         for _ in 0..number("times", 1) {
             match request() {
                 Err(_) if mode == "hides-the-reason" => {
                     return Err(Error::ExternalFailed("something went wrong".to_owned()));
                 }
+                Err(_) if mode == "goes-on" => {}
                 answer => answers.push(answer?),
             }
         }
@@ -127,7 +138,7 @@ impl Guest for Function {
             attributes: vec![("status".to_owned(), response.status().to_string())],
         };
         match mode.as_str() {
-            "forwards" | "hides-the-reason" => {
+            "forwards" | "hides-the-reason" | "goes-on" => {
                 let outgoing = send(&header(size))?;
                 let body = response.consume().map_err(external)?;
                 let stream = body.stream().map_err(external)?;
@@ -167,6 +178,7 @@ impl Guest for Function {
                 assert!(mode != "panics-with-the-answer", "{said}");
                 Err(Error::ExternalFailed(said))
             }
+            "fails-with-the-answer" => Err(Error::ExternalFailed(said(&response)?)),
             "names-by-the-answer" => {
                 let name = said(&response)?;
                 let _outgoing = send(&Header { name, size: None, attributes: Vec::new() })?;
