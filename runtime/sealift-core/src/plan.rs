@@ -149,6 +149,10 @@ pub struct SnapshotSelection {
     pub hostname: Option<String>,
     /// The tag of this target; snapshots that carry it are preferred for `latest`.
     pub target_tag: String,
+    /// Whether `latest` may be another target's, if none is of this one and the repository
+    /// holds those of one other only: what a forced restore is for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_another: bool,
     /// The folders in which the artifacts are looked for: both interim paths of the original.
     pub paths: Vec<String>,
 }

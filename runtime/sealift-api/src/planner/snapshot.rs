@@ -1,7 +1,7 @@
 //! Which snapshot: the identity a backup gives, the selection a restore makes.
 
 use sealift_core::names::{self, INTERIM_PATH, INTERIM_VOLUME_PATH};
-use sealift_core::plan::{SnapshotIdentity, SnapshotSelection};
+use sealift_core::plan::{SnapshotIdentity, SnapshotSelection, StagePlan};
 use serde::Serialize;
 
 use super::invoker::Invoker;
@@ -65,6 +65,7 @@ pub(super) fn rule_for<'a>(hostname: &str, rules: &'a [Rule]) -> Option<&'a Rule
 pub(super) fn selection(
     invoker: &Invoker<'_>,
     target: &Found<'_>,
+    stages: &Stages,
     problems: &mut Problems,
 ) -> Option<SnapshotSelection> {
     let before = problems.len();
@@ -92,8 +93,14 @@ pub(super) fn selection(
         snapshot: snapshot.to_owned(),
         hostname: source.or(invoker.alias).map(str::to_owned),
         target_tag: target_tag(target),
+        of_another: stages.stages.iter().any(is_forced),
         paths,
     })
+}
+
+/// Who says that the keys are to be replaced says that the snapshot is of another Vault.
+fn is_forced(stage: &StagePlan) -> bool {
+    stage.parameters.get("force").is_some_and(|force| force == "true")
 }
 
 fn check_rules(invoker: &Invoker<'_>, problems: &mut Problems) {

@@ -43,6 +43,21 @@ fn without_rules_it_is_the_latest() {
 }
 
 #[test]
+fn only_a_forced_restore_asks_for_another_vault_s_snapshot() {
+    let case = with("");
+    assert!(!selection(&case).of_another);
+    for (force, of_another) in [("true", true), ("false", false)] {
+        let mut case = with("");
+        case.edit(
+            "invoker.yaml",
+            "spec:\n",
+            &format!("spec:\n  task: {{name: vault-restore-1.10.3, params: [{{name: force, value: '{force}'}}]}}\n"),
+        );
+        assert_eq!(selection(&case).of_another, of_another);
+    }
+}
+
+#[test]
 fn the_rule_that_names_the_host_is_taken() {
     let found = selection(&with(
         "  rules:\n  - snapshots: [aaaa]\n  - targetHosts: [host-0]\n    sourceHost: old\n    snapshots: [bbbb]\n",
