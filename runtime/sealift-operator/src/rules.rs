@@ -106,12 +106,12 @@ pub fn target_rules(plan: &Plan) -> Vec<PolicyRule> {
 fn of_repository(plan: &Plan) -> Vec<PolicyRule> {
     let repository = &plan.repository.reference;
     let name = repository.name.as_str();
-    let mut rules = vec![
-        // Its pins are compared.
-        named(STASH, "repositories", &["get"], &[name]),
+    // Its pins are compared.
+    let mut rules = vec![named(STASH, "repositories", &["get"], &[name])];
+    if matches!(plan.direction, Direction::Backup(_)) {
         // Size, integrity and counts after a backup.
-        named(STASH, "repositories/status", &["update"], &[name]),
-    ];
+        rules.push(named(STASH, "repositories/status", &["update"], &[name]));
+    }
     let pin = plan.pins.objects.iter().find(|pin| pin.object == *repository);
     if let Some(pin) = pin {
         // sealift-kube's lease: the operator makes it, the Job enters and leaves it.

@@ -52,7 +52,6 @@ fn only_a_restore_that_brings_keys_back_may_change_their_secret() {
     get /secrets gcs-secret,vault-backup-token,vault-keys
     patch /secrets vault-keys
     get stash.appscode.com/repositories gcp-demo-repo
-    update stash.appscode.com/repositories/status gcp-demo-repo
     get,update coordination.k8s.io/leases sealift-repository-uid
     ");
 }
