@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
-use sealift_cluster::{Resource, manifests};
+use sealift_cluster::{Kubectl, Resource, manifests};
 use sealift_e2e::binaries;
 use sealift_e2e::vault::{Keys, SHARES};
 use serde_json::{Value, json};
@@ -165,8 +165,8 @@ fn by_parameter(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The built-in Function with the defaults the guide tells its reader to edit.
-fn our_function() -> Result<Value> {
+/// The built-in Function.
+pub fn our_function() -> Result<Value> {
     let all = manifests::read(&binaries::source_root().join("deploy/catalog/functions.yaml"))?;
     let found = all
         .into_iter()
@@ -182,14 +182,15 @@ fn their_function() -> Result<Value> {
     Ok(all.remove(0))
 }
 
-fn edited(mut function: Value) -> Result<Value> {
+/// With the two defaults the guide tells its reader to edit.
+pub fn edited(mut function: Value, old_prefix: &str) -> Result<Value> {
     let arguments = function["spec"]["args"].as_array_mut().context("no arguments")?;
     let mut edits = 0;
     for argument in arguments.iter_mut() {
         let text = argument.as_str().unwrap_or_default();
         let new = text
             .replace("${force:=false}", "${force:=true}")
-            .replace("${oldKeyPrefix:=}", &format!("${{oldKeyPrefix:={}}}", prefix(OLD)));
+            .replace("${oldKeyPrefix:=}", &format!("${{oldKeyPrefix:={old_prefix}}}"));
         edits += usize::from(new != text);
         *argument = json!(new);
     }
@@ -201,11 +202,8 @@ fn edited(mut function: Value) -> Result<Value> {
 fn in_the_function(world: &World, number: &str, function: fn() -> Result<Value>) -> Result<()> {
     let disaster = Disaster::new(world, number)?;
     let kubectl = disaster.ground.scene.plane.kubectl();
-    let wanted = edited(function()?)?;
-    // `replace`, as `kubectl edit` does it: nothing of the former one stays.
-    let said = kubectl.run_with(&["replace", "-f", "-"], Some(&wanted.to_string()))?;
-    ensure!(said.code == Some(0), "{}", said.text());
-    let judged = (|| {
+    let wanted = edited(function()?, &prefix(OLD))?;
+    replaced(kubectl, &wanted, || {
         let before = kubectl.json(&["get", "functions.stash.appscode.com", FUNCTION])?;
         let restore = disaster.restore("edited", |_| ())?;
         disaster.ground.succeed(&restore)?;
@@ -214,10 +212,24 @@ fn in_the_function(world: &World, number: &str, function: fn() -> Result<Value>)
         ensure!(before == after, "the Function was changed: {after}");
         ensure!(after["spec"]["args"] == wanted["spec"]["args"], "{after}");
         Ok(())
-    })();
-    let former = our_function()?.to_string();
-    let said = kubectl.run_with(&["replace", "-f", "-"], Some(&former))?;
-    ensure!(said.code == Some(0), "the Function is not as it was: {}", said.text());
+    })
+}
+
+/// Does something while the Function is this one; afterwards it is the built-in one again.
+pub fn replaced<T>(
+    kubectl: &Kubectl,
+    function: &Value,
+    row: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    // `replace`, as `kubectl edit` does it: nothing of the former one stays.
+    let replace = |function: &Value| {
+        let said = kubectl.run_with(&["replace", "-f", "-"], Some(&function.to_string()))?;
+        ensure!(said.code == Some(0), "{}", said.text());
+        Ok(())
+    };
+    replace(function)?;
+    let judged = row();
+    replace(&our_function()?)?;
     judged
 }
 

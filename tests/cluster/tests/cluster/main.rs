@@ -44,6 +44,7 @@ mod pods;
 mod readiness;
 mod repositories;
 mod restore_ends;
+mod restored_pods;
 mod restores;
 mod retries;
 mod rights;
@@ -125,6 +126,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     // What runs pods takes minutes.
     if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
         trials.extend(pods::tests(world));
+        trials.extend(restored_pods::tests(world));
         trials.extend(pod_faults::tests(world));
         trials.extend(node_faults::tests(world));
         trials.extend(hooks::tests(world));

@@ -127,47 +127,63 @@ fn one_target(world: &World) -> Result<()> {
     }
 }
 
+/// In one namespace, so that what other rows left behind takes no place.
 fn one_place(world: &World) -> Result<()> {
-    let mut operator = world.another_operator("one-place", &["--max-concurrent-sessions=1"])?;
+    let scene = Scene::without_operator(world, "K-queue")?;
+    let here = format!("--watch-namespace={}", scene.namespace);
+    let flags = ["--max-concurrent-sessions=1", here.as_str()];
+    let mut operator = world.another_operator("one-place", &flags)?;
     operator.wait_until_ready()?;
     let (backups, restores) = (Resource::BACKUP_SESSION, Resource::RESTORE_SESSION);
-    let many = Scene::without_operator(world, "K-many")?;
-    let few = Scene::without_operator(world, "K-few")?;
-    for scene in [&many, &few] {
-        scene.apply_guide()?;
-        scene.wait_for_phase(BACKUP, "Ready")?;
+    scene.apply_guide()?;
+    // Other Vaults, so that only the places are too few.
+    for name in ["second", "third"] {
+        let mut binding = scene.app_binding()?;
+        binding["metadata"]["name"] = json!(name);
+        scene.apply(&binding)?;
     }
-    // Another Vault, so that only the places are too few.
-    let mut binding = many.app_binding()?;
-    binding["metadata"]["name"] = json!("other");
-    many.apply(&binding)?;
-    let mut restore = many.restore()?;
-    restore["metadata"]["name"] = json!("of-many");
-    restore["spec"]["target"]["ref"]["name"] = json!("other");
+    let mut third = scene.backup()?;
+    third["metadata"]["name"] = json!("third");
+    third["spec"]["target"]["ref"]["name"] = json!("third");
+    third["spec"]["schedule"] = json!("0 0 1 1 *");
+    scene.apply(&third)?;
+    let mut restore = scene.restore()?;
+    restore["metadata"]["name"] = json!("second");
+    restore["spec"]["target"]["ref"]["name"] = json!("second");
+    let schedule = json!({"spec": {"schedule": "0 0 1 1 *"}});
+    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &schedule)?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    scene.wait_for_phase("third", "Ready")?;
 
-    many.session(SESSION)?;
-    begun(&many, backups, SESSION, &backup_job(SESSION))?;
-    many.apply(&restore)?;
+    scene.session(SESSION)?;
+    begun(&scene, backups, SESSION, &backup_job(SESSION))?;
+    scene.apply(&restore)?;
     let first = ["True WaitingForPlace", "number 1 of 1", "1 sessions run"];
-    queued(&many, restores, "of-many", &restore_job("of-many"), &first)?;
-    // Younger, but its namespace has nothing that runs.
-    few.session(SESSION)?;
-    let first = ["True WaitingForPlace", "number 1 of 2", "1 sessions run"];
-    queued(&few, backups, SESSION, &backup_job(SESSION), &first)?;
+    queued(&scene, restores, "second", &restore_job("second"), &first)?;
+    let of_third = |name: &str| {
+        let invoker = json!({"apiGroup": "stash.appscode.com", "kind": "BackupConfiguration",
+            "name": "third"});
+        let session = json!({"apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession",
+            "metadata": {"name": name, "namespace": scene.namespace},
+            "spec": {"invoker": invoker}});
+        scene.client().create(backups, &scene.namespace, &session).map(drop)
+    };
+    of_third("younger")?;
+    let second = ["True WaitingForPlace", "number 2 of 2", "1 sessions run"];
+    queued(&scene, backups, "younger", &backup_job("younger"), &second)?;
 
-    end(&many, backups, SESSION, &backup_job(SESSION))?;
-    begun(&few, backups, SESSION, &backup_job(SESSION))?;
-    queued(&many, restores, "of-many", &restore_job("of-many"), &["WaitingForPlace"])?;
-    end(&few, backups, SESSION, &backup_job(SESSION))?;
-    begun(&many, restores, "of-many", &restore_job("of-many"))?;
-
+    // The older goes first, whatever it is.
+    end(&scene, backups, SESSION, &backup_job(SESSION))?;
+    begun(&scene, restores, "second", &restore_job("second"))?;
+    queued(&scene, backups, "younger", &backup_job("younger"), &["WaitingForPlace"])?;
     // A restore that runs takes a place, also for an operator that has only just started.
     operator.restart()?;
-    let next = "demo-backup-1700000004";
-    few.session(next)?;
-    queued(&few, backups, next, &backup_job(next), &["WaitingForPlace", "1 sessions run"])?;
-    end(&many, restores, "of-many", &restore_job("of-many"))?;
-    begun(&few, backups, next, &backup_job(next))
+    of_third("youngest")?;
+    let waits = ["True WaitingForSession", "younger"];
+    queued(&scene, backups, "youngest", &backup_job("youngest"), &waits)?;
+    queued(&scene, backups, "younger", &backup_job("younger"), &["WaitingForPlace"])?;
+    end(&scene, restores, "second", &restore_job("second"))?;
+    begun(&scene, backups, "younger", &backup_job("younger"))
 }
 
 fn never_again(world: &World) -> Result<()> {
