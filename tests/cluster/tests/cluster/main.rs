@@ -102,6 +102,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         faults::tests(world),
         operators::tests(world),
         jobs::tests(world),
+        restores::tests(world),
         forced_restores::tests(world),
         restore_ends::tests(world),
         history::tests(world),
