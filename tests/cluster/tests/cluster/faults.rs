@@ -5,11 +5,14 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
-use serde_json::json;
+use sealift_cluster::client::PATIENCE;
+use sealift_e2e::wait;
+use serde_json::{Value, json};
 
+use crate::acted::{ended, job_of, report, running, succeed};
 use crate::conditions;
-use crate::scene::{BACKUP, CRON_JOB, Scene};
-use crate::world::{World, trial, trial_alone};
+use crate::scene::{BACKUP, CRON_JOB, Scene, VAULT};
+use crate::world::{World, text, trial, trial_alone};
 
 const SESSION: &str = "demo-backup-1700000000";
 const JOB: &str = "stash-backup-demo-backup-1700000000-0";
@@ -27,6 +30,21 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             operator_away,
         ),
         trial(world, "fault: a value nobody can read is named, and others go on", unreadable),
+        trial_alone(
+            world,
+            "fault: the API server dies while twenty sessions begin and end",
+            under_load,
+        ),
+        trial(
+            world,
+            "fault: a configuration edited, paused and spoiled leaves its running session alone",
+            edited,
+        ),
+        trial_alone(
+            world,
+            "fault: an object nobody can read is named, and others go on",
+            unreadable_object,
+        ),
         trial(world, "fault: a Job deleted under its session ends the session", job_deleted),
     ]
 }
@@ -102,5 +120,174 @@ fn job_deleted(world: &World) -> Result<()> {
         conditions::phase(session) == "Failed"
     })?;
     ensure!(session["status"].to_string().contains(JOB), "status: {}", session["status"]);
+    Ok(())
+}
+
+/// How many configurations, each with a target of its own.
+const LOAD: usize = 20;
+
+/// Makes an object as somebody who tries until it is there.
+fn insist(scene: &Scene<'_>, resource: Resource, object: &Value) -> Result<()> {
+    let path = resource.list(&scene.namespace);
+    wait::until("the object is made", PATIENCE, || {
+        let answer = scene.client().call("POST", &path, "application/json", Some(object));
+        // While the API server is away, whoever leads to it says so, or nobody says anything.
+        Ok(answer.is_ok_and(|(status, _)| matches!(status, 201 | 409)).then_some(()))
+    })
+}
+
+fn under_load(world: &World) -> Result<()> {
+    let scene = Scene::new(world, "fault-load")?;
+    scene.apply(&scene.storage_secret())?;
+    scene.apply(&scene.vault_secrets())?;
+    scene.apply(&scene.repository()?)?;
+    let backup = |number: usize| format!("backup-{number}");
+    let session = |number: usize| format!("backup-{number}-1700000001");
+    for number in 0..LOAD {
+        let mut binding = scene.app_binding()?;
+        binding["metadata"]["name"] = json!(format!("{VAULT}-{number}"));
+        let mut configuration = scene.backup()?;
+        configuration["metadata"]["name"] = json!(backup(number));
+        configuration["spec"]["schedule"] = json!("0 0 1 1 *");
+        configuration["spec"]["target"]["ref"]["name"] = json!(format!("{VAULT}-{number}"));
+        insist(&scene, Resource::APP_BINDING, &binding)?;
+        insist(&scene, Resource::BACKUP_CONFIGURATION, &configuration)?;
+    }
+    for number in 0..LOAD {
+        scene.wait_for_phase(&backup(number), "Ready")?;
+    }
+    let make = |number: usize| {
+        insist(
+            &scene,
+            Resource::BACKUP_SESSION,
+            &json!({
+                "apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession",
+                "metadata": {"name": session(number), "namespace": scene.namespace},
+                "spec": {"invoker": {"apiGroup": "stash.appscode.com",
+                    "kind": "BackupConfiguration", "name": backup(number)}},
+            }),
+        )
+    };
+    // The first half has begun, the second is being made while the API server is away.
+    std::thread::scope(|scope| {
+        let maker = scope.spawn(|| (0..LOAD).try_for_each(make));
+        running(&scene, &session(LOAD / 2))?;
+        let restarted = scene.plane.restart_api_server();
+        match maker.join() {
+            Ok(made) => made.and(restarted),
+            Err(_) => anyhow::bail!("the maker of sessions panicked"),
+        }
+    })?;
+    for number in 0..LOAD {
+        report(&scene, &session(number), None)?;
+        if number == LOAD / 2 {
+            scene.plane.restart_api_server()?;
+        }
+    }
+    for number in 0..LOAD {
+        ended(&scene, &session(number), "Succeeded")?;
+    }
+    let jobs = scene.client().names(Resource::JOB, &scene.namespace)?;
+    let mut wanted: Vec<String> = (0..LOAD).map(|number| job_of(&session(number))).collect();
+    wanted.sort();
+    ensure!(jobs == wanted, "Jobs: {jobs:?}");
+    let pods = scene.client().names(Resource::POD, &scene.namespace)?;
+    ensure!(pods.len() == LOAD, "pods: {pods:?}");
+    Ok(())
+}
+
+fn edited(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "fault-edited")?;
+    let edit = |spec: Value, phase: &str| -> Result<()> {
+        let backups = Resource::BACKUP_CONFIGURATION;
+        let patch = json!({ "spec": spec });
+        scene.client().patch(backups, &scene.namespace, BACKUP, &patch)?;
+        scene.wait("the edit is observed", backups, BACKUP, |backup| {
+            conditions::phase(backup) == phase
+                && backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
+        })?;
+        Ok(())
+    };
+    edit(json!({"schedule": "0 0 1 1 *"}), "Ready")?;
+    scene.session(SESSION)?;
+    let begun = running(&scene, SESSION)?;
+    let job = scene.object(Resource::JOB, JOB)?;
+    edit(json!({"schedule": "0 0 2 1 *", "timeOut": "1s", "paused": true}), "Ready")?;
+    edit(json!({"task": {"name": "nope"}}), "Invalid")?;
+    let still = scene.object(Resource::BACKUP_SESSION, SESSION)?;
+    ensure!(
+        conditions::phase(&still) == "Running"
+            && still["status"]["sessionDeadline"] == begun["status"]["sessionDeadline"],
+        "status: {}",
+        still["status"]
+    );
+    let same = scene.object(Resource::JOB, JOB)?;
+    ensure!(same["metadata"]["uid"] == job["metadata"]["uid"], "the Job is another one");
+    ensure!(same["metadata"]["generation"] == job["metadata"]["generation"], "the Job was changed");
+    report(&scene, SESSION, None)?;
+    ended(&scene, SESSION, "Succeeded")?;
+    edit(json!({"task": null, "timeOut": "2h"}), "Ready")?;
+    // Paused is the schedule, not what somebody asks for.
+    succeed(&scene, "demo-backup-1700000009")?;
+    Ok(())
+}
+
+/// The versions of a definition, whose schemas `change` may change.
+fn with_schema(world: &World, schema: Option<&Value>, before: &Value) -> Result<()> {
+    let mut versions = before["spec"]["versions"].clone();
+    if let Some(schema) = schema {
+        versions[0]["schema"]["openAPIV3Schema"] = schema.clone();
+    }
+    let patch = json!({"spec": {"versions": versions}});
+    let media = "application/merge-patch+json";
+    let client = world.bare_plane()?.client();
+    let (status, answer) = client.call("PATCH", DEFINITION, media, Some(&patch))?;
+    ensure!(status == 200, "{status}: {answer}");
+    Ok(())
+}
+
+const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/backupconfigurations.stash.appscode.com";
+
+fn unreadable_object(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "fault-unreadable")?;
+    let client = scene.client();
+    let before = client.get(DEFINITION)?.unwrap_or_default();
+    let loose = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let mut strange = scene.backup()?;
+    strange["metadata"]["name"] = json!("strange");
+    strange["spec"]["schedule"] = json!(["not", "a", "text"]);
+    with_schema(world, Some(&loose), &before)?;
+    // The new schema counts a little later.
+    let made = insist(&scene, Resource::BACKUP_CONFIGURATION, &strange);
+    with_schema(world, None, &before)?;
+    made?;
+    let events = Resource::EVENT.list(&scene.namespace);
+    let event = client.wait("an event names it", &events, |list| {
+        let events = list?["items"].as_array()?;
+        events
+            .iter()
+            .find(|event| event["involvedObject"]["name"] == "strange")
+            .filter(|event| event["reason"] == "ObjectUnreadable")
+            .cloned()
+    })?;
+    ensure!(
+        event["type"] == "Warning" && text(&event, "/message").contains("cannot be read"),
+        "{event}"
+    );
+    let unreadable = "sealift_objects_unreadable{kind=\"BackupConfiguration\"} 1";
+    let check = |world: &World| -> Result<()> {
+        let metrics = world.operator()?.metrics()?;
+        ensure!(metrics.contains(unreadable), "{metrics}");
+        succeed(&scene, SESSION)?;
+        client.delete(Resource::BACKUP_SESSION, &scene.namespace, SESSION)?;
+        client.wait_until_gone(&Resource::JOB.path(&scene.namespace, JOB))
+    };
+    check(world)?;
+    // Neither does it stop an operator that begins with it.
+    world.operator()?.restart()?;
+    check(world)?;
+    strange["spec"]["schedule"] = json!("0 0 1 1 *");
+    scene.apply(&strange)?;
+    scene.wait_for_phase("strange", "Ready")?;
     Ok(())
 }

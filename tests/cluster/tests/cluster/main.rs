@@ -34,6 +34,7 @@ mod jobs;
 mod metrics_of_batches;
 mod metrics_pushed;
 mod migration;
+mod moved_clock;
 mod node_faults;
 mod operator_faults;
 mod operator_metrics;
@@ -110,6 +111,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         job_faults::tests(world),
         operator_faults::tests(world),
         parameters::tests(world),
+        moved_clock::tests(world),
         metrics_pushed::tests(world),
         metrics_of_batches::tests(world),
         migration::tests(world),
@@ -119,8 +121,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         repositories::tests(world),
         wiping::tests(world),
         in_use::tests(world),
-    ]
         at_rest::tests(world),
+    ]
     .into_iter()
     .flatten()
     .collect();

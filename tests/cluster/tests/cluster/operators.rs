@@ -10,9 +10,12 @@ use sealift_cluster::operator::Operator;
 use sealift_e2e::wait;
 use serde_json::json;
 
+use crate::acted::{ended, job_of, report, running, succeed};
 use crate::conditions;
 use crate::scene::{BACKUP, CRON_JOB, Scene};
 use crate::world::{World, text, trial_alone};
+
+const SESSION: &str = "demo-backup-1700000001";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
@@ -50,6 +53,9 @@ fn leader_dies(world: &World) -> Result<()> {
     }
     scene.apply_guide()?;
     scene.wait_for_phase(BACKUP, "Ready")?;
+    scene.session(SESSION)?;
+    running(&scene, SESSION)?;
+    let job = scene.object(Resource::JOB, &job_of(SESSION))?;
     let first = holder(&scene, "")?;
     let leader = operators.iter_mut().find(|(name, _)| first.starts_with(name));
     leader.with_context(|| format!("the Lease is held by {first}"))?.1.kill()?;
@@ -63,6 +69,12 @@ fn leader_dies(world: &World) -> Result<()> {
     scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
         job["spec"]["schedule"] == "0 7 * * *"
     })?;
+    // What the one began the other ends.
+    report(&scene, SESSION, None)?;
+    ended(&scene, SESSION, "Succeeded")?;
+    let same = scene.object(Resource::JOB, &job_of(SESSION))?;
+    ensure!(same["metadata"]["uid"] == job["metadata"]["uid"], "the Job is another one");
+    succeed(&scene, "demo-backup-1700000002")?;
     Ok(())
 }
 
@@ -85,6 +97,23 @@ fn stands_back(world: &World) -> Result<()> {
         "spec": {"selector": {"matchLabels": labels}, "template": {
             "metadata": {"labels": labels},
             "spec": {"containers": [{"name": "operator", "image": "stashed/stash"}]}}}}))?;
+    // With the label alone it may be anybody's.
+    let mut operator = world.another_operator("beside-nobody", &[])?;
+    operator.wait_until_ready().with_context(|| operator.log_tail())?;
+    operator.kill()?;
+    let service = "v1alpha1.repositories.stash.appscode.com";
+    scene.apply(&json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": service},
+        "spec": {"group": "repositories.stash.appscode.com", "version": "v1alpha1",
+            "groupPriorityMinimum": 1000, "versionPriority": 15}}))?;
+    let judged = beside_the_original(world, &scene);
+    scene.kubectl(&["delete", "apiservice", service])?;
+    judged
+}
+
+fn beside_the_original(world: &World, scene: &Scene<'_>) -> Result<()> {
+    scene.client().delete(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP)?;
+    scene.apply(&scene.backup()?)?;
     let mut operator = world.another_operator("beside-stash", &[])?;
     let said = wait::until("the operator stands back", PATIENCE, || Ok(standing_back(&operator)))
         .with_context(|| operator.log_tail())?;
