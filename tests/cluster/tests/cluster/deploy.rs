@@ -18,7 +18,7 @@ use crate::scene::Scene;
 use crate::world::{World, text, trial};
 
 /// Values that are refused, and a word of the refusal.
-const REFUSED: [(&str, &[&str], &str); 11] = [
+const REFUSED: [(&str, &[&str], &str); 15] = [
     ("a value it does not know", &["--set=replica=2"], "additional properties 'replica'"),
     ("no replica", &["--set=replicas=0"], "'/replicas': minimum"),
     ("text where a number belongs", &["--set-string=replicas=2"], "'/replicas': got string"),
@@ -46,6 +46,22 @@ const REFUSED: [(&str, &[&str], &str); 11] = [
         "metricsPort is 56789",
     ),
     ("a label that is no text", &["--set=podLabels.a=1"], "'/podLabels/a': got number"),
+    (
+        "two namespaces to watch",
+        &["--set-string=watchNamespace=demo\\,other"],
+        "'/watchNamespace': 'demo,other'",
+    ),
+    (
+        "an address where a network belongs",
+        &["--set=networkPolicy.apiServerCidrs={10.0.0.1}"],
+        "'/networkPolicy/apiServerCidrs/0': '10.0.0.1'",
+    ),
+    (
+        "an amount of memory that is none",
+        &["--set=resources.limits.memory=much"],
+        "'/resources/limits/memory': 'much'",
+    ),
+    ("a right it does not know", &["--set=rbac.all=true"], "additional properties 'all'"),
 ];
 
 /// Values whose whole output is kept: `deploy/<name>.yaml`.
@@ -87,7 +103,6 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "deploy: sealift knows every argument of the chart", |_| arguments()),
         trial(world, "deploy: the API server takes the plain manifests, strictly", plain_manifests),
         trial(world, "deploy: the operator's rights are these and no others", rights),
-        trial(world, "deploy: install, upgrade and uninstall with Helm", helm),
     ];
     for chart in ["sealift", "sealift-crds"] {
         trials.push(trial(world, format!("deploy: lint finds nothing in {chart}"), move |_| {
@@ -111,14 +126,16 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     trials
 }
 
-fn helm_program() -> Result<Command> {
+/// The pinned Helm, which reads nothing of the user's.
+pub fn helm_program() -> Result<Command> {
     let mut command = Command::new(binaries::server("helm", "helm")?);
     // It looks for a kubeconfig, for plugins and for repositories of the user.
     command.env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
     Ok(command)
 }
 
-fn chart(name: &str) -> PathBuf {
+/// The folder of a chart.
+pub fn chart(name: &str) -> PathBuf {
     binaries::source_root().join("deploy").join("chart").join(name)
 }
 
@@ -140,7 +157,8 @@ fn template(values: &[&str]) -> Result<Output> {
         .context("failed to run helm")
 }
 
-fn succeeded(output: &Output) -> Result<String> {
+/// What a program printed that must end well.
+pub fn succeeded(output: &Output) -> Result<String> {
     if !output.status.success() {
         bail!(
             "helm ended with {}: {}{}",
@@ -152,7 +170,8 @@ fn succeeded(output: &Output) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn rendered(values: &[&str]) -> Result<Vec<Value>> {
+/// The objects of the chart with these values.
+pub fn rendered(values: &[&str]) -> Result<Vec<Value>> {
     let text = succeeded(&template(values)?)?;
     let objects: Vec<Value> =
         serde_saphyr::from_multiple(&text).context("what helm rendered is no YAML")?;
@@ -362,64 +381,4 @@ fn helm_rendered_for(scene: &Scene<'_>, values: &[&str]) -> Result<Vec<Value>> {
         .output()
         .context("failed to run helm")?;
     serde_saphyr::from_multiple(&succeeded(&output)?).context("what helm rendered is no YAML")
-}
-
-/// What deploy/README.md says, typed in its order.
-fn helm(world: &World) -> Result<()> {
-    let scene = Scene::without_operator(world, "deploy-helm")?;
-    let kubeconfig = scene.plane.kubectl().kubeconfig().to_path_buf();
-    let home = tempfile::tempdir()?;
-    let helm = |arguments: &[&str]| -> Result<String> {
-        let mut command = helm_program()?;
-        command.env("HOME", home.path()).arg("--kubeconfig").arg(&kubeconfig);
-        command.arg(format!("--namespace={}", scene.namespace)).args(arguments);
-        succeeded(&command.output().context("failed to run helm")?)
-    };
-    let (crds, sealift) = (chart("sealift-crds"), chart("sealift"));
-    let (crds, sealift) = (crds.to_string_lossy(), sealift.to_string_lossy());
-    // The definitions are there already, applied by kubectl, and the catalogue may be.
-    helm(&["upgrade", "--install", "--take-ownership", "--force-conflicts", "crds", &crds])?;
-    // The pod is not what this is about, and must not run beside the operator of the other rows.
-    let quiet = ["--set-string=nodeSelector.sealift\\.dev/nowhere=true", "--set=catalog=false"];
-    let install = [["install", "two", &sealift].as_slice(), &quiet].concat();
-    helm(&install)?;
-    let deployment = |namespace: &str| -> Result<Value> {
-        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/two-sealift");
-        scene.client().get(&path)?.context("there is no Deployment")
-    };
-    let container = "/spec/template/spec/containers/0/args";
-    let before = deployment(&scene.namespace)?.pointer(container).cloned();
-
-    let more = ["upgrade", "two", &sealift, "--set=maxConcurrentSessions=3"];
-    helm(&[more.as_slice(), &quiet].concat())?;
-    let after = deployment(&scene.namespace)?.pointer(container).cloned();
-    ensure!(before != after, "the upgrade changed nothing: {after:?}");
-    let arguments = after.unwrap_or_default();
-    let arguments = arguments.as_array().cloned().unwrap_or_default();
-    ensure!(
-        arguments.iter().any(|argument| argument == "--max-concurrent-sessions=3"),
-        "{arguments:?}"
-    );
-
-    // There and back again: what one form leaves must not stand in the way of the next.
-    for values in ["pushgateway.persistence.enabled=true", "replicas=2", "catalog=false"] {
-        helm(&[["upgrade", "two", &sealift, "--set", values].as_slice(), &quiet].concat())
-            .with_context(|| values.to_owned())?;
-    }
-
-    helm(&["uninstall", "two", "--wait"])?;
-    helm(&["uninstall", "crds", "--wait"])?;
-    let left = scene.kubectl(&[
-        "get",
-        "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,clusterroles,clusterrolebindings",
-        "-l",
-        "app.kubernetes.io/instance=two",
-        "-o",
-        "name",
-    ])?;
-    ensure!(left.is_empty(), "left behind: {left}");
-    let crds =
-        scene.kubectl(&["get", "crd", "backupconfigurations.stash.appscode.com", "-o", "name"])?;
-    ensure!(!crds.is_empty(), "uninstalling took the definitions away");
-    Ok(())
 }

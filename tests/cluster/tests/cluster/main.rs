@@ -31,10 +31,12 @@ mod in_use;
 mod installed;
 mod job_faults;
 mod jobs;
+mod lifecycle;
 mod metrics_of_batches;
 mod metrics_pushed;
 mod migration;
 mod moved_clock;
+mod network;
 mod node_faults;
 mod operator_faults;
 mod operator_metrics;
@@ -51,6 +53,7 @@ mod retries;
 mod rights;
 mod round;
 mod scene;
+mod security;
 mod sessions;
 mod shore;
 mod stage;
@@ -118,6 +121,9 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         operator_metrics::tests(world),
         rights::tests(world),
         watched::tests(world),
+        lifecycle::tests(world),
+        network::tests(world),
+        security::tests(world),
         repositories::tests(world),
         wiping::tests(world),
         in_use::tests(world),
