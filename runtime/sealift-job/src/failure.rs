@@ -118,6 +118,17 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// What is damaged in the repository, if that is why.
+    pub(crate) fn damage(&self) -> Option<&sealift_repository::Error> {
+        match self {
+            Self::Repository { source, .. } => {
+                let damaged = matches!(**source, sealift_repository::Error::Damaged { .. });
+                damaged.then_some(&**source)
+            }
+            _ => None,
+        }
+    }
+
     /// A stable word for machines.
     #[must_use]
     pub fn reason(&self) -> &'static str {

@@ -81,6 +81,10 @@ fn judge(report: &mut SessionReport, result: Result<(), SessionError>) {
         Err(_) => Outcome::Failed,
     };
     report.failure = result.err();
+    // What is found before anything is written counts as what the check finds afterwards.
+    if let Some(damage) = report.failure.as_ref().and_then(SessionError::damage) {
+        report.maintenance.findings = Some(vec![damage.to_string()]);
+    }
 }
 
 /// The hook after the work. Its failure fails a session that succeeded; of one that failed

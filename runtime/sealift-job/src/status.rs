@@ -241,6 +241,8 @@ pub(crate) fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
         | SessionError::Repository { .. }),
     ) = &report.failure
         && report.stages.is_empty()
+        // It was found, and the condition of its integrity says the rest.
+        && error.damage().is_none()
     {
         add(
             "BackendRepositoryInitialized",

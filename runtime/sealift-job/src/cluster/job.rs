@@ -192,6 +192,15 @@ impl Session<'_> {
             )
             .await;
             self.note(written);
+        } else if report.maintenance.findings.is_some() {
+            let repository = &plan.repository.reference;
+            let written = write::status::<RepositorySpec, RepositoryStatus>(
+                client,
+                repository,
+                record::damaged_repository,
+            )
+            .await;
+            self.note(written);
         }
         let recorder = Recorder::new(client.clone(), told::SOURCE, &*self.job.place.pod);
         let about = self.about(plan);

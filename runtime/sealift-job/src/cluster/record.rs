@@ -76,6 +76,11 @@ pub(super) fn finish_repository(
     }
 }
 
+/// A Repository in which no backup was made, since it was found damaged.
+pub(super) fn damaged_repository(of: &mut RepositoryStatus) {
+    of.integrity = Some(false);
+}
+
 fn pre_backup_actions() -> Vec<String> {
     vec!["InitializeBackendRepository".to_owned()]
 }
