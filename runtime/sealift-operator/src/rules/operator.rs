@@ -99,7 +99,7 @@ pub fn operator_rules() -> Vec<OperatorRule> {
             &["batch"],
             &["jobs"],
             &["get", "list", "watch", "create", "delete"],
-            "controller/launch.rs makes them, ending.rs watches them",
+            "controller/launch.rs and controller/repository/wipe.rs make them, ending.rs watches them",
         ),
         rule(
             &[""],
@@ -123,19 +123,19 @@ pub fn operator_rules() -> Vec<OperatorRule> {
             &[""],
             &["serviceaccounts"],
             &["list", "watch", "create", "patch", "delete"],
-            "controller/launch.rs, controller/backup_configuration/apply.rs: one for each invoker",
+            "controller/launch.rs, controller/backup_configuration/apply.rs: one for each invoker; controller/repository/wipe.rs",
         ),
         rule(
             &["rbac.authorization.k8s.io"],
             &["roles", "rolebindings"],
             &["list", "watch", "create", "patch", "delete"],
-            "controller/launch.rs, controller/backup_configuration/apply.rs: one pair for each invoker",
+            "controller/launch.rs, controller/backup_configuration/apply.rs: one pair for each invoker; controller/repository/wipe.rs",
         ),
         rule(
             &["coordination.k8s.io"],
             &["leases"],
             &["get", "create", "update"],
-            "controller/launch.rs makes one for each repository; rules.rs grants get and update",
+            "controller/launch.rs and controller/repository/wipe.rs make one for each repository; rules.rs grants get and update",
         ),
         rule(&[""], &["events"], &["create"], "sealift-kube/event.rs; rules.rs grants it"),
         rule(
