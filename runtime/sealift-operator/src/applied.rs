@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
-use sealift_kube::{apply, ownership};
+use sealift_kube::{Class, apply, delete, ownership, read};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -116,7 +116,12 @@ impl Applied {
         {
             return Ok(false);
         }
-        let written = apply::apply(client, &desired).await?;
+        let written = match apply::apply(client, &desired).await {
+            Err(error) if id.0 == "RoleBinding" && error.class() == Class::Invalid => {
+                make_anew(client, &desired, error).await?
+            }
+            written => written?,
+        };
         self.remember(id, Version::of(written.meta()));
         Ok(true)
     }
@@ -163,6 +168,30 @@ impl Applied {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A RoleBinding cannot be led to another Role: the original's of the same name leads to one of its
+/// ClusterRoles. What it made for the same invoker is made anew; what is anybody else's stays.
+async fn make_anew<K>(client: &Client, desired: &K, error: sealift_kube::Error) -> Result<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug,
+{
+    let key = Key::of(desired);
+    let live = read::find_metadata::<K>(client, &key.namespace, &key.name).await?;
+    let owners = desired.meta().owner_references.as_deref().unwrap_or_default();
+    let ours = |live: &ObjectMeta| {
+        owners
+            .iter()
+            .any(|owner| live.owner_references.iter().flatten().any(|found| found.uid == owner.uid))
+    };
+    let Some(live) = live.filter(ours) else { return Err(error.into()) };
+    tracing::info!(object = %key, "a RoleBinding that leads to another Role is made anew");
+    delete::delete::<K>(client, &key.namespace, &key.name, live.uid.as_deref()).await?;
+    Ok(apply::apply(client, desired).await?)
 }
 
 fn hash<K: Resource + Serialize>(object: &K) -> Result<String> {

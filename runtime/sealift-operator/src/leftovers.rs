@@ -14,10 +14,8 @@ use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource, ResourceExt};
 use sealift_kube::read;
 
+use crate::takeover::{NAME, NAMES, serves};
 use crate::time::Time;
-
-/// Groups only the original serves.
-const GROUPS: [&str; 2] = ["admission.stash.appscode.com", "repositories.stash.appscode.com"];
 
 /// Reports all of it, once.
 pub(crate) async fn report(client: &Client, identity: &str, time: &Time) {
@@ -57,7 +55,8 @@ where
 
 fn is_leftover<K: Resource<DynamicType = ()>>(object: &PartialObjectMeta<K>) -> bool {
     let name = object.name_any();
-    GROUPS.iter().any(|group| name.ends_with(group))
+    let labelled = object.labels().get(NAME).is_some_and(|name| NAMES.contains(&name.as_str()));
+    labelled || serves(&name)
 }
 
 #[cfg(test)]
@@ -82,5 +81,12 @@ mod tests {
         }
         // What the API server makes for the CRDs, which we serve.
         assert!(!is_leftover(&named("v1beta1.stash.appscode.com")));
+        // A webhook may have any name; its chart gives it a label.
+        let labelled = |program: &str| {
+            let mut object = named("backups");
+            object.labels_mut().insert(NAME.to_owned(), program.to_owned());
+            is_leftover(&object)
+        };
+        assert!(labelled("stash-community") && !labelled("sealift"));
     }
 }

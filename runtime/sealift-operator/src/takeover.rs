@@ -3,20 +3,37 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use sealift_kube::kube::runtime::watcher::Config;
-use sealift_kube::kube::{Api, Client};
+use sealift_kube::kube::{Api, Client, ResourceExt};
+use sealift_kube::read;
 use sealift_kube::watch::{self, Key, Watch, unrelated};
 use tokio_util::sync::CancellationToken;
 
-/// The Deployments of the original's charts carry one of these names.
-const ORIGINAL: &str =
-    "app.kubernetes.io/name in (stash, stash-community, stash-enterprise, stash-operator)";
+/// What the original's charts make carries one of these names, in [`NAME`].
+pub(crate) const NAMES: [&str; 4] =
+    ["stash", "stash-community", "stash-enterprise", "stash-operator"];
+/// The label of a program's name.
+pub(crate) const NAME: &str = "app.kubernetes.io/name";
+
+/// Groups only the original serves.
+pub(crate) const GROUPS: [&str; 2] =
+    ["admission.stash.appscode.com", "repositories.stash.appscode.com"];
+/// How often it is asked whether a Deployment is the original after all.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Whether an APIService of this name is the original's.
+pub(crate) fn serves(name: &str) -> bool {
+    GROUPS.iter().any(|group| name.ends_with(group))
+}
 
 /// Watches for the original's operator.
 pub(crate) struct Takeover {
+    client: Client,
     running: BTreeSet<Key>,
     watch: Watch<Deployment>,
 }
@@ -30,9 +47,9 @@ impl Takeover {
                 spec.template = Default::default();
             }
         };
-        let watch =
-            watch::objects::<Deployment>(api, Config::default().labels(ORIGINAL), prune, unrelated);
-        Self { running: BTreeSet::new(), watch }
+        let original = Config::default().labels(&format!("{NAME} in ({})", NAMES.join(", ")));
+        let watch = watch::objects::<Deployment>(api, original, prune, unrelated);
+        Self { client: client.clone(), running: BTreeSet::new(), watch }
     }
 
     /// Waits until it is known whether one runs: why to stand back, or none.
@@ -44,11 +61,12 @@ impl Takeover {
                 biased;
                 change = self.watch.changes.next() => match change {
                     Some(change) => self.note(&change),
-                    None => return self.reason(),
+                    None => break,
                 },
-                () = store.ready() => return self.reason(),
+                () = store.ready() => break,
             }
         }
+        self.reason().await
     }
 
     /// Waits until none runs.
@@ -62,11 +80,12 @@ impl Takeover {
     /// Waits until one runs, and says why that is a reason to stop.
     pub(crate) async fn comes(&mut self, stop: &CancellationToken) -> Option<String> {
         loop {
-            if let Some(reason) = self.reason() {
+            if let Some(reason) = self.reason().await {
                 return Some(reason);
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
+                () = tokio::time::sleep(LOOK_AGAIN), if !self.running.is_empty() => {}
                 change = self.watch.changes.next() => self.note(&change?),
             }
         }
@@ -87,8 +106,21 @@ impl Takeover {
         self.running.first().and_then(|key| self.watch.store.find(key))
     }
 
-    fn reason(&self) -> Option<String> {
+    /// Whoever may make a Deployment can give it such a label, and must not thereby stop the backups
+    /// of all others; what the original registers with the API server only an administrator can.
+    /// In doubt it runs.
+    async fn reason(&self) -> Option<String> {
         let found = self.running.first()?;
+        match read::list_cluster_metadata::<APIService>(&self.client).await {
+            Ok(services) if !services.iter().any(|it| serves(&it.name_any())) => {
+                tracing::info!(
+                    object = %found,
+                    "a Deployment has the name of the original's operator, but no APIService of it is registered: it is not the original"
+                );
+                return None;
+            }
+            _ => {}
+        }
         Some(format!(
             "the operator of the original runs as Deployment {found}; scale it to 0 or uninstall it, or start with --takeover"
         ))

@@ -11,17 +11,18 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_core::causes::chain_of_causes;
-use sealift_core::plan::{Direction, Plan};
+use sealift_core::plan::{Direction, ObjectRef, Plan};
 use sealift_kube::apply::{Created, apply, create};
 use sealift_kube::kube::Resource;
 use sealift_kube::watch::Key;
 use sealift_kube::{Class, delete, read};
 use serde::de::DeserializeOwned;
 
+use super::backup_configuration;
 use crate::build::{self, Access, Desired, Work};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
-use crate::{labels, rules};
+use crate::{labels, names, rules};
 
 /// Why a session cannot be started, and never will be as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<
     let desired = build::desired(work)
         .map_err(|source| Error::Build { session: Box::new(work.plan.session.clone()), source });
     let launched = match desired {
-        Ok(desired) => make(cluster, desired).await,
+        Ok(desired) => make(cluster, &work.plan.invoker, desired).await,
         Err(error) => Err(error),
     };
     match launched {
@@ -100,7 +101,18 @@ pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<
     }
 }
 
-async fn make(cluster: &Cluster, desired: Desired) -> Result<()> {
+/// Whether an invoker has rights in the namespace of a Repository other than this one.
+fn elsewhere(cluster: &Cluster, invoker: &ObjectRef, place: Option<&str>) -> bool {
+    let ObjectRef { kind, namespace, name, .. } = invoker;
+    let name = names::repository_access(namespace, kind, name);
+    let found = cluster.stores.role_bindings.select(|found| {
+        found.metadata.name.as_deref() == Some(&name)
+            && found.metadata.namespace.as_deref() != place
+    });
+    !found.is_empty()
+}
+
+async fn make(cluster: &Cluster, invoker: &ObjectRef, desired: Desired) -> Result<()> {
     let Desired { lease, access, repository_access, interim, plan, job } = desired;
     let client = &cluster.client;
     let key = Key::of(&job);
@@ -114,6 +126,10 @@ async fn make(cluster: &Cluster, desired: Desired) -> Result<()> {
         cluster.applied.ensure(client, service_account, &stores.service_accounts).await?;
         cluster.applied.ensure(client, role, &stores.roles).await?;
         cluster.applied.ensure(client, binding, &stores.role_bindings).await?;
+    }
+    let place = repository_access.as_ref().and_then(|(role, _)| role.metadata.namespace.clone());
+    if elsewhere(cluster, invoker, place.as_deref()) {
+        backup_configuration::repository_access(cluster, invoker, place.as_deref()).await?;
     }
     if let Some((role, binding)) = repository_access {
         cluster.applied.ensure(client, role, &stores.roles).await?;

@@ -15,7 +15,7 @@ use sealift_kube::watch::Key;
 use crate::cluster::Cluster;
 use crate::engine::Next;
 use crate::error::Result;
-use crate::{build, labels, planning};
+use crate::{labels, planning};
 
 pub(crate) use cleanup::repository_access;
 pub(crate) use validate::{Judgement, Words};
@@ -64,17 +64,12 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     }
 }
 
-/// Rights in another namespace end when the Repository there is no longer the one that is used,
-/// or may no longer be used, and not only with the invoker.
+/// Rights in the namespace of a Repository that may no longer be used end at once, and not only
+/// with the invoker. Those of a Repository that is no longer named end when the next session
+/// begins: one that runs still needs them.
 async fn withdraw(cluster: &Cluster, found: &dereference::Dereferenced) -> Result<()> {
-    let object = &found.object;
-    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
-    let edited = observed.is_some() && observed != object.metadata.generation;
-    if !edited && !planning::is_forbidden(&found.plan) {
-        return Ok(());
+    match planning::is_forbidden(&found.plan) {
+        true => cleanup::repository_access(cluster, &found.object.reference(), None).await,
+        false => Ok(()),
     }
-    let own = build::own_service_account(object.spec.runtime_settings.as_ref());
-    let plan = found.plan.as_ref().ok().filter(|_| own.is_none());
-    let keep = plan.map(|plan| plan.repository.reference.namespace.as_str());
-    cleanup::repository_access(cluster, &object.reference(), keep).await
 }

@@ -12,7 +12,7 @@ use sealift_api::backup_session::{
 use sealift_api::manifest::APP_CATALOG_V1ALPHA1;
 use sealift_api::reference::TargetRef;
 use sealift_core::duration::format_seconds;
-use sealift_core::outcome::JobOutcome;
+use sealift_core::outcome::{Ending, JobOutcome};
 use sealift_core::plan::ObjectRef;
 use sealift_core::session::{BackupFacts, Phase, TargetFacts};
 use sealift_kube::status as server;
@@ -244,7 +244,11 @@ pub(super) fn ended(session: &BackupSession, end: &End<'_>) -> BackupSessionStat
     {
         condition::set(&mut status.conditions, &history(cleaned), None, end.now);
     }
-    let phase = facts_phase(&status);
+    let phase = match end.conclusion {
+        // Retention, check or hook failed, and the Job could not say which.
+        Conclusion::Recorded(record) if record.ending != Ending::Succeeded => Phase::Failed,
+        _ => facts_phase(&status),
+    };
     status.phase = Some(api_phase(phase));
     let created = session.metadata.creation_timestamp.as_ref().map_or(end.now, |time| time.0);
     if phase != Phase::Skipped {
@@ -296,7 +300,7 @@ fn conclude_targets(status: &mut BackupSessionStatus, end: &End<'_>) {
                 hostname: Some(end.hostname.to_owned()),
                 phase: Some(HostPhase::Succeeded),
                 duration: None,
-                error: None,
+                error: Some(record.message.clone()).filter(|message| !message.is_empty()),
                 snapshots: record
                     .snapshot
                     .iter()

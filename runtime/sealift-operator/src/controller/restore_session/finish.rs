@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sealift_api::restore_session::RestoreSession;
 use sealift_core::names::DEFAULT_HOSTNAME;
+use sealift_core::outcome::Ending;
 use sealift_kube::event::Event;
 use sealift_kube::read;
 use sealift_kube::watch::Key;
@@ -14,7 +15,7 @@ use crate::cluster::Cluster;
 use crate::condition::Statement;
 use crate::controller::job::{self, Left, OwnJob};
 use crate::controller::push::{self, Unpushed};
-use crate::ending::Verdict;
+use crate::ending::{Death, Verdict};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -45,6 +46,10 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
                     Left::Nothing => Conclusion::Deadline,
                     Left::NoPatience(death) => Conclusion::Lost(death),
                 }
+            }
+            // The hook after it failed, and the Job could not say so.
+            Verdict::Done(record) if record.ending != Ending::Succeeded => {
+                Conclusion::Lost(Death { reason: record.reason, message: record.message })
             }
             Verdict::Done(_) => Conclusion::Done,
             Verdict::Lost(death) if death.is_late() => Conclusion::Deadline,
