@@ -3,24 +3,36 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
+use sealift_cluster::client::PATIENCE;
+use sealift_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::acted::running;
 use crate::chain::{Chain, Ran, error_of};
 use crate::scene::BACKUP;
-use crate::world::{World, text, trial};
+use crate::world::{World, text, trial, trial_alone};
 
 const SESSION: &str = "demo-backup-1700000001";
 const NEXT: &str = "demo-backup-1700000002";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
+        trial(
+            world,
+            "E02: after a session that failed the next one runs, Vault being back",
+            vault_back,
+        ),
         trial(world, "fault: a Job whose Lease is deleted ends without a snapshot", lease_deleted),
         trial(world, "fault: a Job whose Lease is taken ends without a snapshot", lease_taken),
         trial(world, "fault: a Job that is told to end says so and holds nothing", terminated),
+        trial_alone(
+            world,
+            "fault: a backup counts although the API server is away when its Job ends",
+            server_away,
+        ),
         trial(world, "fault: a backup deleted while it runs holds nothing when it ends", deleted),
         trial(
             world,
@@ -169,5 +181,49 @@ fn password_changed(world: &World) -> Result<()> {
     chain.ensure_sound(1)?;
     scene.apply(&with(crate::chain::PASSWORD))?;
     chain.succeed("demo-backup-1700000003")?;
+    chain.ensure_sound(2)
+}
+
+fn vault_back(world: &World) -> Result<()> {
+    let chain = Chain::ready(world, "E02", |backup| {
+        backup["spec"]["task"] = json!({"name": "vault-backup-1.10.3",
+            "params": [{"name": "waitTimeout", "value": "1"}]});
+    })?;
+    chain.vault.seal(&chain.keys.root_token)?;
+    let ran = chain.run(SESSION)?;
+    ensure!(ran.code == Some(1), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    let error = error_of(&chain.ended(SESSION, "Failed")?);
+    ensure!(error.contains("sealed"), "error: {error}");
+    chain.ensure_sound(0)?;
+    chain.vault.unseal(&chain.keys.unseal)?;
+    chain.succeed(NEXT)?;
+    chain.ensure_sound(1)
+}
+
+fn server_away(world: &World) -> Result<()> {
+    let chain = Chain::ready(world, "server-away", |_| ())?;
+    let scene = &chain.scene;
+    chain.gate.close();
+    scene.session(SESSION)?;
+    let job = chain.start(SESSION)?;
+    running(scene, SESSION)?;
+    chain.gate.wait_until_holding()?;
+    std::thread::scope(|scope| {
+        let restarted = scope.spawn(|| scene.plane.restart_api_server());
+        let gone = wait::until("the API server is away", PATIENCE, || {
+            let answer = scene.client().call("GET", "/readyz", "", None);
+            Ok((!answer.is_ok_and(|(status, _)| status == 200)).then_some(()))
+        });
+        chain.gate.release();
+        match restarted.join() {
+            Ok(restarted) => gone.and(restarted),
+            Err(_) => bail!("the restart panicked"),
+        }
+    })?;
+    let ran = job.wait()?;
+    ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    chain.ended(SESSION, "Succeeded")?;
+    chain.ensure_sound(1)?;
+    chain.succeed(NEXT)?;
     chain.ensure_sound(2)
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use sealift_e2e::binaries;
@@ -101,6 +102,12 @@ fn all_fail(world: &World) -> Result<()> {
             ensure!(is_the_last(&failed), "status: {}", failed["status"]);
         } else {
             let next = text(&failed, "/status/nextRetry").to_owned();
+            // As long after the end as the configuration says.
+            let cleaned = failed["status"]["conditions"].as_array().into_iter().flatten();
+            let mut cleaned = cleaned.filter(|it| it["type"] == "BackupHistoryCleaned");
+            let end = cleaned.next().map(|it| text(it, "/lastTransitionTime")).unwrap_or_default();
+            let (due, end): (Timestamp, Timestamp) = (next.parse()?, end.parse()?);
+            ensure!(due.duration_since(end).as_secs() == 5, "ended {end}, due {due}");
             retried(&scene, &name)?;
             let again = with_tries(&scene, left - 1)?;
             // Both are of one form, so that the text compares as the time does.
