@@ -93,12 +93,24 @@ pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<
     };
     match launched {
         Ok(()) => Ok(Ok(())),
-        // The API server will refuse it tomorrow, too.
         Err(error) => match error.class() {
+            // The API server will refuse it tomorrow, too.
             Class::Invalid => Ok(Err(Refusal { message: chain_of_causes(&error) })),
+            // It may let another session in, but this one must not hold its place until then.
+            Class::Blocked if is_forbidden(&error) => {
+                let message = format!(
+                    "{}; a quota, an admission policy or a right that the installation does not give (chart values rbac.*) is in the way",
+                    chain_of_causes(&error)
+                );
+                Ok(Err(Refusal { message }))
+            }
             Class::Blocked | Class::Transient | Class::Internal => Err(error),
         },
     }
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error, Error::Call(error) if error.is_forbidden())
 }
 
 /// Whether an invoker has rights in the namespace of a Repository other than this one.
