@@ -29,14 +29,16 @@ mod history;
 mod hooks;
 mod in_use;
 mod installed;
+mod intruders;
 mod job_faults;
 mod jobs;
 mod lifecycle;
 mod metrics_of_batches;
 mod metrics_pushed;
 mod migration;
-mod moved_clock;
+mod mistaken;
 mod network;
+mod moved_clock;
 mod node_faults;
 mod operator_faults;
 mod operator_metrics;
@@ -45,6 +47,7 @@ mod parameters;
 mod pod_faults;
 mod pods;
 mod readiness;
+mod refusals;
 mod repositories;
 mod restore_ends;
 mod restored_pods;
@@ -105,6 +108,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         deploy::tests(world),
         faults::tests(world),
         operators::tests(world),
+        refusals::tests(world),
         jobs::tests(world),
         restores::tests(world),
         forced_restores::tests(world),
@@ -118,16 +122,18 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         metrics_pushed::tests(world),
         metrics_of_batches::tests(world),
         migration::tests(world),
+        at_rest::tests(world),
         operator_metrics::tests(world),
         rights::tests(world),
         watched::tests(world),
         lifecycle::tests(world),
         network::tests(world),
-        security::tests(world),
         repositories::tests(world),
         wiping::tests(world),
         in_use::tests(world),
-        at_rest::tests(world),
+        security::tests(world),
+        intruders::tests(world),
+        mistaken::tests(world),
     ]
     .into_iter()
     .flatten()
@@ -140,6 +146,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         trials.extend(node_faults::tests(world));
         trials.extend(hooks::tests(world));
         trials.extend(installed::tests(world));
+        trials.extend(wiping::on_the_node(world));
     }
     trials
 }
