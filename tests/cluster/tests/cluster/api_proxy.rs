@@ -28,6 +28,8 @@ pub enum Fault {
     LoseAnswer,
     /// It is carried out, and this process is killed before it sees the answer.
     Kill(u32),
+    /// It waits for [`ApiProxy::release`], and is carried out and answered then.
+    Hold,
 }
 
 struct Rule {
@@ -40,6 +42,7 @@ struct Rule {
 struct Faults {
     rules: Vec<Rule>,
     under_way: usize,
+    released: bool,
 }
 
 type Rules = Arc<Mutex<Faults>>;
@@ -122,6 +125,19 @@ impl ApiProxy {
         })
     }
 
+    /// Waits until the request of the last rule is held.
+    pub fn wait_until_held(&self) -> Result<()> {
+        wait::until("a request is held", PATIENCE, || {
+            let faults = self.rules();
+            Ok((faults.rules.is_empty() && faults.under_way > 0).then_some(()))
+        })
+    }
+
+    /// Lets everything go on that is held, now and later.
+    pub fn release(&self) {
+        self.rules().released = true;
+    }
+
     fn rules(&self) -> std::sync::MutexGuard<'_, Faults> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,6 +216,11 @@ fn serve(mut client: TcpStream, behind: u16, rules: &Rules) -> Result<()> {
         std::io::copy(&mut server, &mut client)?;
         return Ok(());
     };
+    if fault == Fault::Hold {
+        wait::until("a held request is released", PATIENCE, || {
+            Ok(faults().released.then_some(()))
+        })?;
+    }
     let done = happen(fault, &mut client, behind, &request);
     faults().under_way -= 1;
     done
@@ -216,6 +237,10 @@ fn happen(fault: Fault, client: &mut TcpStream, behind: u16, request: &Request) 
             "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )?;
+        return Ok(());
+    }
+    if fault == Fault::Hold {
+        std::io::copy(&mut send(behind, request)?, client)?;
         return Ok(());
     }
     // It is carried out once the API server answers.
