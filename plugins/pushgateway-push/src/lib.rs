@@ -2,8 +2,9 @@
 //!
 //! All metrics of a session go in one request, under the original's old and new names, with the
 //! original's labels and job. POST replaces series of the same name and leaves others, so a
-//! failed session, which pushes nothing but zeros for success, keeps the time of the last
-//! success. Of a batch, what is a target's own goes in a second request: see `Facts::target_path`.
+//! failed session, which pushes nothing but zeros for success and a damaged repository's
+//! integrity, keeps the time of the last success. Of a batch, what is a target's own goes in a
+//! second request: see `Facts::target_path`.
 
 mod exposition;
 mod facts;

@@ -15,12 +15,15 @@ pub(crate) struct Gauge {
 /// Where a gauge's value comes from.
 #[derive(Clone, Copy)]
 enum Value {
-    /// 1 or 0: the only ones a failed session pushes.
+    /// 1 or 0; a failed session pushes these.
     Success,
     /// One target, one host: what a session has.
     One,
     /// A statistic; without it the gauge is left out.
     Statistic(&'static str),
+    /// A statistic that a failed session pushes as well, if it has it: a damaged repository is why
+    /// sessions fail.
+    Finding(&'static str),
 }
 
 /// Which labels a gauge has.
@@ -36,7 +39,7 @@ enum Scope {
 type Row = (&'static str, &'static str, Scope, Value);
 
 use Scope::{Host, Repository, Session, Target};
-use Value::{One, Statistic, Success};
+use Value::{Finding, One, Statistic, Success};
 
 const BACKUP: [Row; 16] = [
     ("backup_session_success", "backupsession_success", Session, Success),
@@ -103,7 +106,7 @@ const BACKUP: [Row; 16] = [
 ];
 
 const REPOSITORY: [Row; 4] = [
-    ("repository_integrity", "repository_integrity", Repository, Statistic("repository-integrity")),
+    ("repository_integrity", "repository_integrity", Repository, Finding("repository-integrity")),
     (
         "repository_size_bytes",
         "repository_size_bytes",
@@ -159,6 +162,7 @@ pub(crate) fn of(
         let value = match value {
             Success => Some(if succeeded { 1.0 } else { 0.0 }),
             One if succeeded => Some(1.0),
+            Finding(name) => statistic(name).filter(|value| value.is_finite()),
             Statistic(name) if succeeded => statistic(name).filter(|value| value.is_finite()),
             One | Statistic(_) => None,
         };
@@ -227,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_failed_session_pushes_nothing_but_zeros_for_success() {
-        let gauges = of(&facts("backup"), false, |_| Some(5.0));
+        let gauges =
+            of(&facts("backup"), false, |name| (name != "repository-integrity").then_some(5.0));
         assert_eq!(
             names(&gauges),
             [
@@ -240,6 +245,14 @@ mod tests {
             ]
         );
         assert!(gauges.iter().all(|gauge| gauge.value == 0.0));
+    }
+
+    #[test]
+    fn a_failed_session_says_that_the_repository_is_damaged() {
+        let gauges =
+            of(&facts("backup"), false, |name| (name == "repository-integrity").then_some(0.0));
+        let damaged = gauges.iter().filter(|gauge| gauge.name.ends_with("repository_integrity"));
+        assert_eq!(damaged.map(|gauge| gauge.value).collect::<Vec<_>>(), [0.0, 0.0]);
     }
 
     #[test]

@@ -13,3 +13,4 @@ mod builds;
 mod fixture;
 mod rights;
 mod triggers;
+mod wipes;

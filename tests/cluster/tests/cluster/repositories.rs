@@ -21,7 +21,7 @@ const FOLDER: &str = "/stash-tmp/stash-interim-volume/data";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
-        trial(world, "I03: rights in a Repository's namespace are for that one alone", rights),
+        trial(world, "I03 F05: rights in a Repository's namespace are for that one alone", rights),
         trial(world, "C14: of six sessions with keepLast 5 five stay, as restic has it", keep_last),
         trial(world, "E09: a policy that keeps nothing fails and removes nothing", keeps_nothing),
         trial(world, "E10: a policy without a rule succeeds and removes nothing", no_rule),
@@ -45,6 +45,14 @@ fn ids(restic: &Restic) -> Result<Vec<String>> {
 
 fn status(shore: &Shore<'_>) -> Result<Value> {
     Ok(shore.scene.object(Resource::REPOSITORY, REPOSITORY)?["status"].clone())
+}
+
+/// The series of this name that the sessions of a namespace pushed.
+fn series(world: &World, name: &str, scene: &Scene<'_>) -> Result<String> {
+    let told = world.pushgateway()?.text()?;
+    let job = format!("job=\"backupconfiguration-{}-{BACKUP}\"", scene.namespace);
+    let is = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains(&job);
+    Ok(told.lines().find(is).with_context(|| format!("no {name} of {job}"))?.to_owned())
 }
 
 fn rights(world: &World) -> Result<()> {
@@ -103,6 +111,21 @@ fn rights(world: &World) -> Result<()> {
         status["references"][0]["namespace"] == user.scene.namespace.as_str(),
         "references: {status}"
     );
+    // F05: the place of the Repository stands in its series.
+    let line = series(world, "stash_repository_size_bytes", &user.scene)?;
+    for (label, value) in [
+        ("name", REPOSITORY),
+        ("repository", REPOSITORY),
+        ("namespace", storage.scene.namespace.as_str()),
+        ("backend", "s3"),
+        ("bucket", "backups"),
+        ("prefix", PREFIX),
+        ("invoker_kind", "BackupConfiguration"),
+        ("invoker_name", BACKUP),
+        ("driver", "Restic"),
+    ] {
+        ensure!(line.contains(&format!("{label}=\"{value}\"")), "no {label}={value} in {line}");
+    }
     // With the BackupConfiguration go the rights in the other namespace.
     user.scene.kubectl(&["delete", "bc", BACKUP, "--wait=false"])?;
     let client = storage.scene.client();
@@ -200,6 +223,10 @@ fn truncated(world: &World) -> Result<()> {
     let found = conditions::of(&session, "RepositoryIntegrityVerified");
     ensure!(found == "False FailedToVerifyRepositoryIntegrity", "{}", session["status"]);
     ensure!(status(&shore)?["integrity"] == false, "{}", status(&shore)?);
+    let line = series(world, "stash_repository_integrity", &shore.scene)?;
+    ensure!(line.ends_with(" 0"), "the series says {line}");
+    let line = series(world, "stash_backup_session_success", &shore.scene)?;
+    ensure!(line.ends_with(" 0"), "the series says {line}");
     let refused = shore.restic(PREFIX)?.check();
     ensure!(refused.is_err(), "restic finds nothing wrong");
     Ok(())

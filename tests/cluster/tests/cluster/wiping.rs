@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
+use sealift_e2e::restic::Restic;
 use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET};
 use crate::shore::Shore;
+use crate::stage;
 use crate::world::{World, text, trial};
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
@@ -30,6 +32,35 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             namespace_goes,
         ),
     ]
+}
+
+/// With pods.
+pub fn on_the_node(world: &Arc<World>) -> Vec<Trial> {
+    vec![trial(world, "I06: on a node, wipeOut removes what a session stored", by_a_pod)]
+}
+
+fn by_a_pod(world: &World) -> Result<()> {
+    let scene = stage::ready(world, "I06-node", |_| ())?;
+    let patch = json!({"spec": {"wipeOut": true}});
+    scene.client().patch(Resource::REPOSITORY, &scene.namespace, REPOSITORY, &patch)?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
+    scene.session("one")?;
+    let (session, _) = stage::follow(&scene, Resource::BACKUP_SESSION, "one")?;
+    ensure!(conditions::phase(&session) == "Succeeded", "{}", session["status"]);
+    let s3 = &world.backing()?.storage;
+    let place = format!("s3:{}/{}/{}", s3.outside_endpoint, s3.bucket, scene.namespace);
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", s3.access_key.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", s3.secret_key.as_str()),
+    ];
+    let restic = Restic::new(place, stage::PASSWORD)?.with_environment(&keys);
+    ensure!(restic.snapshots()?.len() == 1, "there is no snapshot");
+    scene.client().delete(Resource::REPOSITORY, &scene.namespace, REPOSITORY)?;
+    scene.client().wait_until_gone(&Resource::REPOSITORY.path(&scene.namespace, REPOSITORY))?;
+    let said = restic.output(&["cat", "config"])?;
+    // 10: there is no repository.
+    ensure!(said.status.code() == Some(10), "{}", String::from_utf8_lossy(&said.stderr));
+    Ok(())
 }
 
 /// A Repository with `wipeOut` that the operator knows.
