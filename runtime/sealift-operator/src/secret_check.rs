@@ -1,11 +1,11 @@
 //! Whether Secrets are there. They are asked for by name, and only their metadata is sent: the
 //! operator never holds what is in one.
 //!
-//! One request for each distinct Secret, however many objects name it; what was found is
-//! believed for ten minutes, what was missing for a few seconds.
+//! One request for each distinct Secret, however many objects name it, also when all of them ask
+//! at once; what was found is believed for ten minutes, what was missing for a few seconds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -29,10 +29,14 @@ pub struct Seen {
     pub again: Duration,
 }
 
+/// What is known of one Secret: whether it is there, and until when that is believed. Locked
+/// while it is asked for.
+type Known = tokio::sync::Mutex<Option<(bool, Instant)>>;
+
 /// Looks for Secrets.
 pub struct SecretCheck {
     client: Client,
-    known: Mutex<HashMap<Key, (bool, Instant)>>,
+    known: Mutex<HashMap<Key, Arc<Known>>>,
 }
 
 impl SecretCheck {
@@ -47,11 +51,15 @@ impl SecretCheck {
     /// # Errors
     /// The API server refuses or cannot be reached.
     pub async fn look(&self, secret: &Key) -> sealift_kube::Result<Seen> {
-        let known = self.known().get(secret).copied();
-        match known.map(|(there, until)| (there, until.duration_since(Instant::now()))) {
-            Some((there, again)) if !again.is_zero() => Ok(Seen { there, again }),
-            _ => self.ask(secret).await,
+        let known = self.known(secret);
+        let mut known = known.lock().await;
+        if let Some((there, until)) = *known {
+            let again = until.duration_since(Instant::now());
+            if !again.is_zero() {
+                return Ok(Seen { there, again });
+            }
         }
+        self.request(secret, &mut known).await
     }
 
     /// Whether a Secret is there just now.
@@ -59,19 +67,37 @@ impl SecretCheck {
     /// # Errors
     /// The API server refuses or cannot be reached.
     pub async fn ask(&self, secret: &Key) -> sealift_kube::Result<Seen> {
+        let known = self.known(secret);
+        let mut known = known.lock().await;
+        self.request(secret, &mut known).await
+    }
+
+    async fn request(
+        &self,
+        secret: &Key,
+        known: &mut Option<(bool, Instant)>,
+    ) -> sealift_kube::Result<Seen> {
         let found =
             read::find_metadata::<Secret>(&self.client, &secret.namespace, &secret.name).await?;
         let there = found.is_some();
         let again = spread(if there { BELIEVE_PRESENT } else { BELIEVE_MISSING });
-        let now = Instant::now();
-        let mut known = self.known();
-        // What nobody asks for any more is forgotten.
-        known.retain(|_, (_, until)| *until > now);
-        known.insert(secret.clone(), (there, now + again));
+        *known = Some((there, Instant::now() + again));
         Ok(Seen { there, again })
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (bool, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self, secret: &Key) -> Arc<Known> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(secret) {
+            return Arc::clone(known);
+        }
+        let now = Instant::now();
+        // What nobody asks for any more is forgotten.
+        all.retain(|_, known| match known.try_lock() {
+            Ok(known) => known.is_some_and(|(_, until)| until > now),
+            Err(_) => true,
+        });
+        let known = Arc::<Known>::default();
+        all.insert(secret.clone(), Arc::clone(&known));
+        known
     }
 }

@@ -113,7 +113,7 @@ fn make(scene: &Scene, namespace: &str, backup: &str) -> Result<()> {
         "metadata": {"name": session_of(backup), "namespace": namespace, "labels": labels,
             "ownerReferences": [{"apiVersion": "stash.appscode.com/v1beta1",
                 "kind": "BackupConfiguration", "name": backup, "controller": true,
-                "blockOwnerDeletion": true, "uid": owner["metadata"]["uid"]}]},
+                "blockOwnerDeletion": true, "uid": owner.pointer("/metadata/uid")}]},
         "spec": {"invoker": {"apiGroup": "stash.appscode.com", "kind": "BackupConfiguration",
             "name": backup}},
     });
@@ -121,22 +121,27 @@ fn make(scene: &Scene, namespace: &str, backup: &str) -> Result<()> {
     Ok(())
 }
 
+/// The text at a pointer; empty if there is none.
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// No more run than may, and each of the others says its number in the queue and why it waits.
 fn judge(scene: &Scene, count: usize) -> Result<String> {
     let mut message = String::new();
     let mut waiting = 0;
     for session in scene.all(Resource::BACKUP_SESSION)? {
-        if session["status"]["phase"] != "Pending" {
+        if text(&session, "/status/phase") != "Pending" {
             continue;
         }
         waiting += 1;
-        let conditions = session["status"]["conditions"].as_array();
+        let conditions = session.pointer("/status/conditions").and_then(Value::as_array);
         let queued =
-            conditions.into_iter().flatten().find(|condition| condition["type"] == "Queued");
+            conditions.into_iter().flatten().find(|condition| text(condition, "/type") == "Queued");
         let queued = queued.with_context(|| format!("it does not say that it waits: {session}"))?;
-        let said = queued["message"].as_str().unwrap_or_default();
+        let said = text(queued, "/message");
         ensure!(
-            queued["reason"] == "WaitingForPlace" && said.contains("number "),
+            text(queued, "/reason") == "WaitingForPlace" && said.contains("number "),
             "it does not say its number: {queued}"
         );
         said.clone_into(&mut message);
@@ -219,7 +224,7 @@ fn play(scene: &Scene, meter: &Meter, wanted: usize) -> Result<Played> {
 fn end(scene: &Scene, namespace: &str, session: &str) -> Result<()> {
     let client = scene.client();
     let found = client.object(Resource::BACKUP_SESSION, namespace, session)?;
-    let mut target = found["status"]["targets"][0].clone();
+    let mut target = found.pointer("/status/targets/0").cloned().unwrap_or_default();
     let stats = json!([{"hostname": "host-0", "phase": "Succeeded", "duration": "1s"}]);
     target
         .as_object_mut()

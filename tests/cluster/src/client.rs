@@ -201,15 +201,17 @@ impl Client {
         let wanted = "application/json;as=Table;v=v1;g=meta.k8s.io";
         let path = format!("{path}?includeObject=None");
         let (status, table) = self.send("GET", &path, &[("Accept", wanted)], None)?;
-        let (200, Some(columns), Some(rows)) =
-            (status, table["columnDefinitions"].as_array(), table["rows"].as_array())
+        let list = |name: &str| table.get(name).and_then(Value::as_array);
+        let (200, Some(columns), Some(rows)) = (status, list("columnDefinitions"), list("rows"))
         else {
             bail!("GET {path} was answered with {status}: {table}");
         };
         let text = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
+        let titles: Vec<String> =
+            columns.iter().filter_map(|column| column.get("name")).map(text).collect();
         let cells = |row: &Value| {
-            let cells = row["cells"].as_array().into_iter().flatten();
-            columns.iter().map(|column| text(&column["name"])).zip(cells.map(text)).collect()
+            let cells = row.get("cells").and_then(Value::as_array).into_iter().flatten();
+            titles.iter().cloned().zip(cells.map(text)).collect()
         };
         Ok(rows.iter().map(cells).collect())
     }

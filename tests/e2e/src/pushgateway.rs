@@ -96,10 +96,11 @@ impl Pushgateway {
             .call()
             .and_then(|mut answer| answer.body_mut().read_json())
             .context("failed to ask the Pushgateway for its groups")?;
-        let groups = answer["data"].as_array().cloned().unwrap_or_default();
-        let group = groups.into_iter().find(|group| group["labels"]["job"] == job);
+        let groups = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is = |group: &Value| group.pointer("/labels/job").is_some_and(|it| it == job);
+        let group = groups.into_iter().find(is);
         let Some(Value::Object(mut group)) = group else { return Ok(None) };
-        group.retain(|_, family| family["metrics"].is_array());
+        group.retain(|_, family| family.get("metrics").is_some_and(Value::is_array));
         Ok(Some(group))
     }
 
