@@ -41,6 +41,10 @@ const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// How often somebody who waits looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// An API server that has just started forbids everything until it has read the roles: after these
+/// pauses, in seconds, a right is missing. Together they are shorter than `RENEW_EVERY`.
+const FORBIDDEN_PAUSES: [u64; 3] = [1, 2, 4];
+
 /// `sealift-<uid of the Repository>`: the uid, so that a Repository that is deleted and made anew
 /// does not inherit holders.
 #[must_use]
@@ -144,8 +148,17 @@ impl RepositoryLease {
     async fn change<T>(&self, mut change: impl FnMut(&mut Holders) -> T) -> Result<T> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), &self.object.namespace);
         let failed = |source| Error::Lease { object: self.object.clone(), source };
+        let mut forbidden = FORBIDDEN_PAUSES.iter();
         loop {
-            let mut lease = call(api.get(&self.object.name)).await.map_err(failed)?;
+            let mut lease = match call(api.get(&self.object.name)).await {
+                Ok(lease) => lease,
+                Err(failure) => {
+                    let pause = forbidden.next().filter(|_| failure.code() == Some(403));
+                    let Some(seconds) = pause else { return Err(failed(failure)) };
+                    tokio::time::sleep(Duration::from_secs(*seconds)).await;
+                    continue;
+                }
+            };
             let mut holders = self.read(&lease)?;
             let before = holders.clone();
             let result = change(&mut holders);

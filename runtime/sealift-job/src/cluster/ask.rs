@@ -72,25 +72,33 @@ fn may_help(error: &kube::Error) -> bool {
     }
 }
 
+/// An API server that has just started forbids everything until it has read the roles: so often a
+/// right is taken for missing only for the moment.
+pub(super) const FORBIDDEN_TRIES: usize = 4;
+
 /// Asks until there is an answer; only for requests that may be repeated.
 ///
 /// # Errors
-/// The answer was no, or there was none for a minute.
+/// The answer was no, and stayed so where a right is missing; or there was none for a minute.
 pub async fn ask<T, F: Future<Output = Result<T, kube::Error>>>(
     verb: &'static str,
     object: &str,
     mut request: impl FnMut() -> F,
 ) -> Result<T, AskError> {
     let mut pauses = PAUSES.iter();
+    let mut forbidden = 0;
     loop {
         let error = match request().await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        match pauses.next().filter(|_| may_help(&error)) {
-            None => return Err(AskError::new(verb, object, &error)),
+        let may_help = may_help(&error);
+        let error = AskError::new(verb, object, &error);
+        forbidden += usize::from(error.is_forbidden());
+        let may_pass = error.is_forbidden() && forbidden <= FORBIDDEN_TRIES;
+        match pauses.next().filter(|_| may_help || may_pass) {
+            None => return Err(error),
             Some(seconds) => {
-                let error = AskError::new(verb, object, &error);
                 tracing::warn!("{}; again in {seconds} s", chain_of_causes(&error));
                 tokio::time::sleep(Duration::from_secs(*seconds)).await;
             }
@@ -136,5 +144,25 @@ mod tests {
         .await;
         assert!(answer.unwrap_err().is_not_found());
         assert_eq!(tries, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_is_missing_only_if_it_stays_so() {
+        let mut tries = 0;
+        let answer = ask("get", "x", || {
+            tries += 1;
+            let answer = if tries < 3 { Err(refusal(403, "no")) } else { Ok(tries) };
+            async move { answer }
+        })
+        .await;
+        assert_eq!(answer.unwrap(), 3);
+        let mut tries = 0;
+        let answer = ask("get", "x", || {
+            tries += 1;
+            async { Err::<(), _>(refusal(403, "no")) }
+        })
+        .await;
+        assert!(answer.unwrap_err().is_forbidden());
+        assert_eq!(tries, FORBIDDEN_TRIES + 1);
     }
 }

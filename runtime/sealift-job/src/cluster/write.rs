@@ -14,6 +14,8 @@ use sealift_kube::{Class, Error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::ask::FORBIDDEN_TRIES;
+
 /// The API server may be restarted under a session; it is back within two minutes.
 const PAUSES: [u64; 7] = [1, 2, 4, 8, 15, 30, 60];
 
@@ -36,6 +38,7 @@ where
     Status: Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned,
 {
     let mut pauses = PAUSES.iter();
+    let mut forbidden = 0;
     loop {
         let written = sealift_kube::status::update(
             client,
@@ -51,7 +54,9 @@ where
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
-        match pauses.next().filter(|_| error.class() == Class::Transient) {
+        forbidden += usize::from(error.is_forbidden());
+        let may_pass = error.is_forbidden() && forbidden <= FORBIDDEN_TRIES;
+        match pauses.next().filter(|_| may_pass || error.class() == Class::Transient) {
             None => return Err(error),
             Some(seconds) => {
                 tracing::warn!("{}; again in {seconds} s", chain_of_causes(&error));

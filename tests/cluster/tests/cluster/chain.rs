@@ -213,6 +213,11 @@ impl<'a> Chain<'a> {
 }
 
 impl Running {
+    /// What it has logged so far.
+    fn log(&self) -> String {
+        read(&self.log)
+    }
+
     /// Asks it to end, as kubelet does.
     pub fn terminate(&self) -> Result<()> {
         let id = self.child.id().to_string();
@@ -311,11 +316,12 @@ impl Gate {
         self.held.changed.notify_all();
     }
 
-    /// Waits until the Vault has answered something that is held.
-    pub fn wait_until_holding(&self) -> Result<()> {
+    /// Waits until the Vault has answered something to this Job that is held.
+    pub fn wait_until_holding(&self, job: &Running) -> Result<()> {
         wait::until("the Job waits for the Vault", PATIENCE, || {
             Ok((self.state().waiting > 0).then_some(()))
         })
+        .with_context(|| job.log())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -53,7 +53,7 @@ fn in_the_middle(chain: &Chain<'_>, change: impl FnOnce(&Chain<'_>) -> Result<()
     chain.scene.session(SESSION)?;
     let job = chain.start(SESSION)?;
     running(&chain.scene, SESSION)?;
-    chain.gate.wait_until_holding()?;
+    chain.gate.wait_until_holding(&job)?;
     let holders = chain.holders()?;
     ensure!(holders.contains(SESSION), "the repository is held by {holders}");
     change(chain)?;
@@ -107,7 +107,7 @@ fn terminated(world: &World) -> Result<()> {
     chain.scene.session(SESSION)?;
     let job = chain.start(SESSION)?;
     running(&chain.scene, SESSION)?;
-    chain.gate.wait_until_holding()?;
+    chain.gate.wait_until_holding(&job)?;
     job.terminate()?;
     let ran = job.wait()?;
     chain.gate.release();
@@ -122,7 +122,7 @@ fn deleted(world: &World) -> Result<()> {
     scene.session(SESSION)?;
     let job = chain.start(SESSION)?;
     running(scene, SESSION)?;
-    chain.gate.wait_until_holding()?;
+    chain.gate.wait_until_holding(&job)?;
     scene.client().delete(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP)?;
     for (resource, name) in [
         (Resource::BACKUP_CONFIGURATION, BACKUP.to_owned()),
@@ -207,7 +207,7 @@ fn server_away(world: &World) -> Result<()> {
     scene.session(SESSION)?;
     let job = chain.start(SESSION)?;
     running(scene, SESSION)?;
-    chain.gate.wait_until_holding()?;
+    chain.gate.wait_until_holding(&job)?;
     std::thread::scope(|scope| {
         let restarted = scope.spawn(|| scene.plane.restart_api_server());
         let gone = wait::until("the API server is away", PATIENCE, || {

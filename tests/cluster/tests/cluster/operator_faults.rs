@@ -179,7 +179,7 @@ fn operator_away(world: &World) -> Result<()> {
     chain.gate.close();
     let job = chain.start(SESSION)?;
     running(&chain.scene, SESSION)?;
-    chain.gate.wait_until_holding()?;
+    chain.gate.wait_until_holding(&job)?;
     world.operator()?.kill()?;
     chain.gate.release();
     let ran = job.wait()?;

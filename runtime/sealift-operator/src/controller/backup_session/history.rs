@@ -20,8 +20,8 @@ use crate::labels;
 /// When the BackupConfiguration says nothing.
 const DEFAULT_LIMIT: i32 = 1;
 
-/// A removal that is refused for the moment (an API server that starts, or has too much to do) is
-/// tried so often: what is not removed fails the session.
+/// A removal that is refused for the moment (an API server that has too much to do, or that has just
+/// started and knows no rights yet) is tried so often: what is not removed fails the session.
 const TRIES: u32 = 4;
 /// Between two tries, longer each time.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -65,15 +65,18 @@ async fn remove(cluster: &Cluster, session: &BackupSession) -> sealift_kube::Res
     loop {
         let done = delete::delete::<BackupSession>(&cluster.client, namespace, name, uid).await;
         match done {
-            Err(error)
-                if error.class() == Class::Transient && !error.is_unanswered() && tries < TRIES =>
-            {
+            Err(error) if is_for_the_moment(&error) && tries < TRIES => {
                 tokio::time::sleep(spread(PAUSE * tries)).await;
                 tries += 1;
             }
             done => return done,
         }
     }
+}
+
+fn is_for_the_moment(error: &sealift_kube::Error) -> bool {
+    let answered = !error.is_unanswered();
+    answered && (error.class() == Class::Transient || error.is_forbidden())
 }
 
 /// Of these ended sessions, those that are too many. The newest stay, and besides them the last
