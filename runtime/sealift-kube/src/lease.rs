@@ -45,6 +45,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// pauses, in seconds, a right is missing. Together they are shorter than `RENEW_EVERY`.
 const FORBIDDEN_PAUSES: [u64; 3] = [1, 2, 4];
 
+/// After these pauses, in seconds, it is tried again to give a repository back: whoever comes next,
+/// often the same session, would wait for `DEAD_AFTER` otherwise.
+const RELEASE_PAUSES: [u64; 4] = [1, 2, 4, 8];
+
 /// `sealift-<uid of the Repository>`: the uid, so that a Repository that is deleted and made anew
 /// does not inherit holders.
 #[must_use]
@@ -272,6 +276,14 @@ async fn keep(
         }
     }
     guard.disarm();
+    for seconds in RELEASE_PAUSES {
+        match lease.change(|holders| holders.leave(&lease.holder)).await {
+            Err(error) if error.class() == crate::Class::Transient => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+            }
+            done => return done,
+        }
+    }
     lease.change(|holders| holders.leave(&lease.holder)).await
 }
 
