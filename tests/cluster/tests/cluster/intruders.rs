@@ -216,15 +216,18 @@ fn foreign_session(world: &World) -> Result<()> {
     ensure!(conditions::phase(&other) == "Running", "{}", other["status"]);
 
     // The reverse: whoever comes from elsewhere waits.
+    report(&foreign, FIRST, None)?;
+    ended(&foreign, FIRST, "Succeeded")?;
     let late = beside(world, "target-late", &home)?;
     late.session(THIRD)?;
-    let holder = format!("Waiting for BackupSession {}/{SECOND}.", home.namespace);
+    let holder = format!("{}/{SECOND}.", home.namespace);
     late.wait("the foreign session waits", Resource::BACKUP_SESSION, THIRD, |session| {
         conditions::message(session, "Queued").contains(&holder)
     })?;
     report(&home, SECOND, None)?;
     ended(&home, SECOND, "Succeeded")?;
-    // The restore at home waits for none of them either.
+    running(&late, THIRD)?;
+    // The restore at home does not wait for it either.
     home.apply(&home.restore()?)?;
     let restore = "vault-restore-session";
     home.wait("the restore runs", Resource::RESTORE_SESSION, restore, |restore| {
@@ -326,8 +329,8 @@ fn withdrawn(world: &World) -> Result<()> {
     for resource in RIGHTS {
         storage.object(resource, &name)?;
     }
-    let role = storage.object(Resource::ROLE, &name)?.to_string();
-    ensure!(role.contains(STORAGE_SECRET) && !role.contains("vault"), "{role}");
+    let rules = storage.object(Resource::ROLE, &name)?["rules"].to_string();
+    ensure!(rules.contains(STORAGE_SECRET) && !rules.contains("vault"), "rules: {rules}");
 
     // Its owner takes the consent back.
     allow(&storage, "Same")?;
