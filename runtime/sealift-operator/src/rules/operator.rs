@@ -116,8 +116,8 @@ pub fn operator_rules() -> Vec<OperatorRule> {
         rule(
             &[""],
             &["persistentvolumeclaims"],
-            &["create"],
-            "controller/launch.rs: interim volumes; they go with their session",
+            &["get", "create", "delete"],
+            "controller/launch.rs: interim volumes, also in place of one an earlier session of the name left behind",
         ),
         rule(
             &[""],
