@@ -58,7 +58,7 @@ fn field<'a>(owned: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 /// Whether all of `wanted` is among the fields `owned`. An empty set stands for a value that is
-/// owned as a whole.
+/// owned as a whole; a structure of which nothing is owned any more is not in the books at all.
 fn covers(owned: &Value, wanted: &Value) -> bool {
     let Some(fields) = owned.as_object() else { return false };
     if fields.is_empty() {
@@ -69,10 +69,17 @@ fn covers(owned: &Value, wanted: &Value) -> bool {
             .iter()
             .all(|(name, value)| field(owned, name).is_some_and(|owned| covers(owned, value))),
         Value::Array(items) => items.iter().all(|item| {
-            fields.iter().any(|(key, owned)| is_key_of(key, item) && covers(owned, item))
+            fields.iter().any(|(key, owned)| is_key_of(key, item) && covers_item(key, owned, item))
         }),
         _ => false,
     }
+}
+
+/// As [`covers`], for the item of a list: it is in the books by itself (`.`), so that an empty set
+/// says nothing of its fields.
+fn covers_item(key: &str, owned: &Value, item: &Value) -> bool {
+    let nothing = owned.as_object().is_none_or(|fields| fields.is_empty());
+    key.starts_with("v:") || !nothing && covers(owned, item)
 }
 
 /// Whether a key of a list's fields means this item: `k:` and its identifying fields, of which
@@ -145,10 +152,12 @@ mod tests {
 
     #[test]
     fn a_field_another_writer_took_over_or_away_is_not_ours() {
+        let pod = "/f:spec/f:jobTemplate/f:spec/f:template/f:spec";
         for pointer in [
             "/f:spec/f:suspend",
-            "/f:spec/f:jobTemplate/f:spec/f:template/f:spec/f:volumes/k:{\"name\":\"tmp\"}",
-            "/f:spec/f:jobTemplate/f:spec/f:template/f:spec/f:containers/k:{\"name\":\"main\"}/f:args",
+            &format!("{pod}/f:volumes"),
+            &format!("{pod}/f:volumes/k:{{\"name\":\"tmp\"}}/f:emptyDir"),
+            &format!("{pod}/f:containers/k:{{\"name\":\"main\"}}/f:args"),
         ] {
             let mut changed = live();
             let (above, name) = pointer.rsplit_once('/').unwrap();
@@ -159,6 +168,16 @@ mod tests {
             }
             assert!(!is_ours(&changed, &wanted()), "{pointer}");
         }
+    }
+
+    #[test]
+    fn an_item_of_which_nothing_but_itself_is_ours_is_not_ours() {
+        let item = json!([{"name": "tmp", "emptyDir": {}}]);
+        let owned = |fields: Value| json!({"k:{\"name\":\"tmp\"}": fields});
+        assert!(covers(&owned(json!({".": {}, "f:name": {}, "f:emptyDir": {}})), &item));
+        assert!(!covers(&owned(json!({})), &item));
+        assert!(covers(&json!({"v:\"a\"": {}}), &json!(["a"])));
+        assert!(!covers(&json!({"v:\"a\"": {}}), &json!(["b"])));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Whose turn it is: the order of those who wait, and who runs. Pure.
 //!
-//! Fair: namespaces take turns, and one whose sessions run already waits longer; within a
-//! namespace the older goes first. Thousands may wait, so nobody's place is found by sorting all:
-//! each namespace keeps its own in order, and a place follows from one look at each namespace.
+//! Fair: namespaces take turns. One whose sessions run already waits longer; of those alike, the one
+//! that has waited longest for its turn goes first, however many of its sessions wait; within a
+//! namespace it is the older session. Thousands may wait, so nobody's place is found by sorting
+//! all: each namespace keeps its own in order, and a place follows from one look at each namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,9 @@ pub(crate) struct Line {
     waiting: BTreeMap<Session, Timestamp>,
     /// Those who wait, by namespace, the older first.
     waiting_in: BTreeMap<String, Vec<(Timestamp, Session)>>,
+    /// When each namespace last had its turn, counted in turns, as long as it has sessions here.
+    turns: BTreeMap<String, u64>,
+    turn: u64,
 }
 
 impl Line {
@@ -42,6 +46,8 @@ impl Line {
         self.give_up(session);
         if self.running.insert(session.clone()) {
             *self.running_in.entry(session.key.namespace.clone()).or_default() += 1;
+            self.turn += 1;
+            self.turns.insert(session.key.namespace.clone(), self.turn);
         }
     }
 
@@ -67,7 +73,12 @@ impl Line {
                 self.running_in.remove(&session.key.namespace);
             }
         }
-        self.give_up(session) || ran
+        let waited = self.give_up(session);
+        let namespace = &session.key.namespace;
+        if !self.running_in.contains_key(namespace) && !self.waiting_in.contains_key(namespace) {
+            self.turns.remove(namespace);
+        }
+        waited || ran
     }
 
     fn give_up(&mut self, session: &Session) -> bool {
@@ -88,28 +99,34 @@ impl Line {
         let own = &session.key.namespace;
         let line = self.waiting_in.get(own)?;
         let rank = self.running_of(own) + line.partition_point(|other| *other < entry);
+        let turn = (self.turn_of(own), &entry);
         let ahead = self.waiting_in.iter().map(|(namespace, line)| {
-            // Those of lower rank are first; of the same rank, the older.
+            // Those of lower rank are first; of the same rank, whose turn is longer ago.
             let lower = rank.saturating_sub(self.running_of(namespace)).min(line.len());
             let ranks_alike = self.running_of(namespace) + lower == rank;
-            let older = line.get(lower).is_some_and(|other| ranks_alike && *other < entry);
-            lower + usize::from(older)
+            let before = |other| ranks_alike && (self.turn_of(namespace), other) < turn;
+            lower + usize::from(line.get(lower).is_some_and(before))
         });
         Some(ahead.sum::<usize>() + 1)
     }
 
     /// The first of those who wait, at most so many.
     pub(crate) fn first(&self, count: usize) -> Vec<Session> {
-        let mut ranked: Vec<(usize, &(Timestamp, Session))> = self
+        let mut ranked: Vec<((usize, u64), &(Timestamp, Session))> = self
             .waiting_in
             .iter()
             .flat_map(|(namespace, line)| {
-                let running = self.running_of(namespace);
-                line.iter().take(count).enumerate().map(move |(at, entry)| (running + at, entry))
+                let (running, turn) = (self.running_of(namespace), self.turn_of(namespace));
+                let ranked = move |(at, entry)| ((running + at, turn), entry);
+                line.iter().take(count).enumerate().map(ranked)
             })
             .collect();
         ranked.sort();
         ranked.into_iter().take(count).map(|(_, (_, session))| session.clone()).collect()
+    }
+
+    fn turn_of(&self, namespace: &str) -> u64 {
+        self.turns.get(namespace).copied().unwrap_or_default()
     }
 
     fn running_of(&self, namespace: &str) -> usize {
@@ -158,6 +175,27 @@ mod tests {
         assert_eq!(names(&line), ["big/1", "big/2", "big/3"]);
         assert!(line.leave(&restore("big", "0")) && !line.leave(&restore("big", "0")));
         assert_eq!((line.running(), line.waiting()), (1, 3));
+    }
+
+    #[test]
+    fn who_has_many_gets_no_more_turns_than_who_has_few() {
+        let mut line = Line::default();
+        for number in 0..20 {
+            line.wait(&backup("big", &format!("{number:02}")), at(number));
+        }
+        for number in 0..4 {
+            line.wait(&backup("small", &number.to_string()), at(100 + number));
+            line.wait(&backup("late", &number.to_string()), at(200 + number));
+        }
+        let mut turns = Vec::new();
+        for _ in 0..9 {
+            let [next] = line.first(1).try_into().unwrap();
+            line.run(&next);
+            assert!(line.leave(&next));
+            turns.push(next.key.namespace);
+        }
+        assert_eq!(turns, ["big", "small", "late"].repeat(3));
+        assert_eq!(line.turns.len(), 3);
     }
 
     #[test]
