@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use sealift_api::planner::{PlanError, repository_in_pod};
 use sealift_api::repository::Repository;
 use sealift_core::outcome::{Ending, JobOutcome};
-use sealift_core::plan::{ObjectRef, RepositoryPlan};
+use sealift_core::plan::RepositoryPlan;
 use sealift_kube::kube::{Api, Client};
 use sealift_repository::{ErrorClass, Wiped};
 use tokio_util::sync::CancellationToken;
@@ -50,24 +50,24 @@ enum WipeError {
     #[error(transparent)]
     Ask(#[from] AskError),
     #[error("{repository} {how}; nothing was removed")]
-    Changed { repository: ObjectRef, how: String },
+    Changed { repository: String, how: String },
     #[error("the storage of {repository} cannot be used")]
     Invalid {
-        repository: ObjectRef,
+        repository: String,
         #[source]
         source: PlanError,
     },
     #[error(transparent)]
-    Secret(#[from] StorageError),
+    Secret(Box<StorageError>),
     #[error("{repository} cannot be held alone")]
     Locked {
-        repository: ObjectRef,
+        repository: String,
         #[source]
-        source: LocksError,
+        source: Box<LocksError>,
     },
     #[error("the data of {repository} is not removed")]
     Storage {
-        repository: ObjectRef,
+        repository: String,
         #[source]
         source: Box<sealift_repository::Error>,
     },
@@ -127,16 +127,17 @@ async fn run(
     let what = format!("Repository {}/{}", wiping.namespace, wiping.name);
     let repository = ask("get", &what, || api.get(&wiping.name)).await?;
     check(&repository, wiping)?;
-    let reference = repository.reference();
+    let reference = repository.reference().to_string();
     let plan = repository_in_pod(&repository)
         .map_err(|source| WipeError::Invalid { repository: reference.clone(), source })?;
     let objects = ClusterObjects::new(client.clone(), &wiping.name);
-    let secrets = storage::read_secrets(&plan, &objects).await?;
-    let locks = LeaseLocks::new(client.clone(), &plan, &wiping.uid, &wiping.holder);
-    let lock = locks
-        .lock(&plan, &wiping.holder, Hold::Alone, PATIENCE, cancel)
+    let secrets = storage::read_secrets(&plan, &objects)
         .await
-        .map_err(|source| WipeError::Locked { repository: reference.clone(), source })?;
+        .map_err(|error| WipeError::Secret(Box::new(error)))?;
+    let locks = LeaseLocks::new(client.clone(), &plan, &wiping.uid, &wiping.holder);
+    let lock = locks.lock(&plan, &wiping.holder, Hold::Alone, PATIENCE, cancel).await.map_err(
+        |source| WipeError::Locked { repository: reference.clone(), source: Box::new(source) },
+    )?;
     end_when_lost(&*lock, cancel);
     tracing::info!(repository = %reference, "the data is being removed");
     let RepositoryPlan { location, .. } = plan;
@@ -152,7 +153,9 @@ async fn run(
 /// Whether it is still to be removed, and still the one the Job was made for.
 fn check(repository: &Repository, wiping: &Wiping) -> Result<(), WipeError> {
     let meta = &repository.metadata;
-    let changed = |how: String| Err(WipeError::Changed { repository: repository.reference(), how });
+    let changed = |how: String| {
+        Err(WipeError::Changed { repository: repository.reference().to_string(), how })
+    };
     if meta.uid.as_deref() != Some(wiping.uid.as_str()) {
         return changed("was made anew".to_owned());
     }

@@ -264,7 +264,7 @@ fn older(world: &World, number: &str, version: &str) -> Result<()> {
     ensure!(before.iter().all(|id| after.contains(id)), "{before:?} became {after:?}");
     restic.check()?;
     let config: Value = serde_json::from_slice(&restic.run(&["cat", "config"])?)?;
-    ensure!(config["version"].to_string() == version, "the format became {config}");
+    ensure!(config["version"] == json!(version.parse::<u64>()?), "the format became {config}");
     for id in &before {
         let dumped = restic.dump(id, &format!("{FOLDER}/backup.snap"))?;
         ensure!(dumped == snap, "snapshot {id} holds other bytes");

@@ -219,7 +219,7 @@ impl<'a> Shore<'a> {
     /// Whether there is any Job that removes data.
     pub fn has_wipe_job(&self) -> Result<bool> {
         let jobs = self.scene.client().list(Resource::JOB, &self.scene.namespace)?;
-        Ok(jobs.iter().any(|job| annotation(job, "wipe-of") != ""))
+        Ok(jobs.iter().any(|job| !annotation(job, "wipe-of").is_empty()))
     }
 
     /// Runs it on this machine as its pod would, and says so as the kubelet would.
