@@ -112,12 +112,12 @@ impl Line {
 
     /// The first of those who wait, at most so many.
     pub(crate) fn first(&self, count: usize) -> Vec<Session> {
-        let mut ranked: Vec<((usize, u64), &(Timestamp, Session))> = self
+        let mut ranked: Vec<_> = self
             .waiting_in
             .iter()
             .flat_map(|(namespace, line)| {
                 let (running, turn) = (self.running_of(namespace), self.turn_of(namespace));
-                let ranked = move |(at, entry)| ((running + at, turn), entry);
+                let ranked = move |(at, entry): (usize, _)| ((running + at, turn), entry);
                 line.iter().take(count).enumerate().map(ranked)
             })
             .collect();

@@ -127,7 +127,9 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let hooks = hooks::plan(input, &invoker, &target, problems);
     let direction = match invoker.flow {
         Flow::Backup => Direction::Backup(snapshot::identity(&invoker, &target, &resolved)),
-        Flow::Restore => Direction::Restore(snapshot::selection(&invoker, &target, &resolved, problems)?),
+        Flow::Restore => {
+            Direction::Restore(snapshot::selection(&invoker, &target, &resolved, problems)?)
+        }
     };
     let bounded = |mut stage: sealift_core::plan::StagePlan| {
         stage.limits.wall_seconds = stage.limits.wall_seconds.min(timeout_seconds);
