@@ -41,6 +41,12 @@ impl Acceptance {
         Self { reached: Reached::Nothing, keys }
     }
 
+    /// The keys of the snapshot are in their store, although nobody saw what became of Vault.
+    pub(crate) fn keys_written(&mut self) {
+        self.keys = "; the unseal keys that belong to it were written to their store, where the \
+                     former ones are kept, too";
+    }
+
     /// The end of the snapshot is about to be sent.
     pub(crate) fn sending_end(&mut self) {
         self.reached = Reached::Unknown;

@@ -8,7 +8,10 @@
 //! Vault is sealed, as it is when the snapshot has other unseal keys. A node that fails to apply
 //! a snapshot seals itself too, and from outside both look the same (Vault 1.21.1: the whole of
 //! `sys/seal-status`, even the number of shares, stays that of the former data until Vault is
-//! unsealed or restarted); who reads [`Applied::Sealed`] must keep the former keys.
+//! unsealed or restarted); who reads [`Applied::Sealed`] must keep the former keys. *And*, with
+//! `force` and keys that somebody must bring: nobody listens at its address any more, for long.
+//! Where a Service leads to the active node only, as KubeVault's does, that is all there is to see
+//! of a Vault whose nodes have all sealed themselves.
 
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ use crate::look::{Seen, look};
 
 /// How often in a row something must be seen.
 const CONFIRMATIONS: u32 = 2;
+/// The same for a Vault that is gone: about 20 s, in which one that was only restarted is back.
+const CONFIRMATIONS_GONE: u32 = 8;
 
 /// How a restore ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +33,23 @@ pub(crate) enum Applied {
     /// Vault is sealed: it waits for the unseal keys of the snapshot, or failed to apply it and
     /// waits for its former ones.
     Sealed,
+    /// Nobody listens at Vault's address, as it is when all nodes behind it are sealed.
+    Gone,
+}
+
+/// Why it is not known how a restore ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// For people.
+    pub(crate) error: Error,
+    /// Whether Vault fell silent after it had accepted the snapshot: it is applying it, or has.
+    pub(crate) silent: bool,
+}
+
+impl From<Error> for Unknown {
+    fn from(error: Error) -> Self {
+        Self { error, silent: false }
+    }
 }
 
 /// Watches a Vault after a restore.
@@ -36,6 +58,8 @@ pub(crate) struct Watch {
     before: Option<u64>,
     snapshot: u64,
     force: bool,
+    /// Whether nobody but a person with the keys unseals Vault.
+    by_hand: bool,
     /// Whether Vault was seen not to serve, as it does not while it applies a snapshot.
     paused: bool,
     /// What was concluded last, and how often in a row.
@@ -45,11 +69,16 @@ pub(crate) struct Watch {
 impl Watch {
     /// `before` is the log's index before the restore, `snapshot` that of the snapshot.
     pub(crate) fn new(before: Option<u64>, snapshot: u64, force: bool) -> Self {
-        Self { before, snapshot, force, paused: false, concluded: None }
+        Self { before, snapshot, force, by_hand: false, paused: false, concluded: None }
+    }
+
+    /// A Vault that stays sealed until somebody brings the keys.
+    pub(crate) fn unsealed_by_hand(self, by_hand: bool) -> Self {
+        Self { by_hand, ..self }
     }
 
     /// Waits for that long.
-    pub(crate) fn wait(mut self, limit: Duration) -> Result<Applied> {
+    pub(crate) fn wait(mut self, limit: Duration) -> Result<Applied, Unknown> {
         let mut patience = Patience::of(limit);
         // The pause of Vault is short: until it was seen, there are no long ones here.
         let again = |paused| if paused { patience.again() } else { patience.again_soon() };
@@ -61,14 +90,15 @@ impl Watch {
         mut look: impl FnMut() -> Seen,
         mut again: impl FnMut(bool) -> Result<bool>,
         limit: Duration,
-    ) -> Result<Applied> {
+    ) -> Result<Applied, Unknown> {
         loop {
             let seen = look();
             if let Some(applied) = self.judge(&seen) {
-                return self.accept(applied);
+                return Ok(self.accept(applied)?);
             }
             if !again(self.paused)? {
-                return Err(self.gave_up(&seen, limit));
+                let silent = !matches!(seen, Seen::Serving { .. });
+                return Err(Unknown { error: self.gave_up(&seen, limit), silent });
             }
         }
     }
@@ -78,6 +108,7 @@ impl Watch {
         self.paused |= !matches!(seen, Seen::Serving { .. });
         let now = match seen {
             Seen::Nothing(_) => None,
+            Seen::Refused => (self.force && self.by_hand).then_some(Applied::Gone),
             Seen::Sealed => Some(Applied::Sealed),
             Seen::Serving { index } => {
                 (self.paused && self.went_on(*index)).then_some(Applied::Running)
@@ -88,7 +119,11 @@ impl Watch {
             _ => 1,
         };
         self.concluded = now.map(|now| (now, times));
-        now.filter(|_| times >= CONFIRMATIONS)
+        let enough = match now {
+            Some(Applied::Gone) => CONFIRMATIONS_GONE,
+            _ => CONFIRMATIONS,
+        };
+        now.filter(|_| times >= enough)
     }
 
     fn went_on(&self, index: Option<u64>) -> bool {
@@ -100,7 +135,7 @@ impl Watch {
 
     fn accept(&self, applied: Applied) -> Result<Applied> {
         match applied {
-            Applied::Running => Ok(applied),
+            Applied::Running | Applied::Gone => Ok(applied),
             Applied::Sealed if self.force => Ok(applied),
             Applied::Sealed => Err(Error::ExternalFailed(
                 "Vault sealed itself while it applied the snapshot; look into its log. Unseal it \
@@ -113,6 +148,7 @@ impl Watch {
     fn gave_up(&self, seen: &Seen, limit: Duration) -> Error {
         let last = match seen {
             Seen::Nothing(what) => what.clone(),
+            Seen::Refused => "connection refused".to_owned(),
             Seen::Sealed => "it is sealed".to_owned(),
             Seen::Serving { .. } if self.paused => {
                 "it serves requests, but not yet with the snapshot".to_owned()
@@ -140,6 +176,7 @@ mod tests {
         let mut looks = looks.into_iter();
         let mut count = 0;
         Watch::new(Some(2739), 2538, force)
+            .unsealed_by_hand(force)
             .attempt(
                 || {
                     count += 1;
@@ -152,6 +189,7 @@ mod tests {
                 Duration::from_secs(300),
             )
             .map(|applied| (applied, count))
+            .map_err(|unknown| unknown.error)
     }
 
     fn at(index: u64) -> Seen {
@@ -177,6 +215,33 @@ mod tests {
         assert_eq!(run(true, looks.clone()).unwrap(), (Applied::Sealed, 3));
         let error = run(false, looks).unwrap_err();
         assert!(error.to_string().starts_with("Vault sealed itself"), "{error}");
+    }
+
+    #[test]
+    fn a_vault_behind_whose_address_nobody_listens_is_gone_but_one_that_restarts_is_not() {
+        let mut looks = vec![nothing()];
+        looks.extend(vec![Seen::Refused; 8]);
+        assert_eq!(run(true, looks.clone()).unwrap(), (Applied::Gone, 9));
+        let error = run(false, looks).unwrap_err();
+        assert!(error.to_string().ends_with("connection refused"), "{error}");
+        let mut looks = vec![Seen::Refused; 7];
+        looks.extend([at(2745), at(2745)]);
+        assert_eq!(run(true, looks).unwrap(), (Applied::Running, 9));
+        // A KMS unseals it; it comes back.
+        let mut watch = Watch::new(Some(1), 2, true);
+        assert!((0..20).all(|_| watch.judge(&Seen::Refused).is_none()));
+    }
+
+    #[test]
+    fn whether_vault_fell_silent_is_known_when_patience_ends() {
+        let silent = |seen: Seen| {
+            let mut watch = Watch::new(Some(1), 2, true);
+            watch.attempt(|| seen.clone(), |_| Ok(false), Duration::ZERO).unwrap_err().silent
+        };
+        assert!(silent(nothing()) && silent(Seen::Refused));
+        assert!(!silent(at(7)));
+        let cancelled = Unknown::from(Error::Cancelled("cancelled".to_owned()));
+        assert!(!cancelled.silent);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The keys of the snapshot on their way into the target's store, by handle.
 
-use sealift_function::{Body, Context, Result, keys, progress, session};
+use sealift_function::{Body, Context, Error, Result, keys, progress, session};
 
-use crate::applied::Applied;
+use crate::acceptance::Acceptance;
+use crate::applied::{Applied, Unknown};
 use crate::names::Mapping;
 use crate::parameters::Parameters;
 
@@ -52,18 +53,42 @@ impl Keys {
             progress::phase("writing the unseal keys");
             keys::commit().context("the unseal keys could not be written to their store")?;
         }
-        if applied == Applied::Sealed {
-            progress::warn(&sealed(&self.names, session::fact("keys.threshold").as_deref()));
+        if applied != Applied::Running {
+            let threshold = session::fact("keys.threshold");
+            progress::warn(&sealed(applied, &self.names, threshold.as_deref()));
         } else if self.forced && self.mapping.is_none() {
             progress::warn("no unseal keys were written, as unsealKeys says");
         }
         Ok(())
     }
+
+    /// Vault fell silent with an accepted snapshot: it needs the keys of the snapshot if it
+    /// applied it, and whoever must unseal it finds both in the store. Returns what to say.
+    pub(crate) fn commit_after(self, unknown: Unknown, acceptance: &mut Acceptance) -> Error {
+        let Unknown { error, silent } = unknown;
+        if self.mapping.is_none() || !silent {
+            return error;
+        }
+        match keys::commit() {
+            Ok(()) => {
+                acceptance.keys_written();
+                error
+            }
+            Err(why) => error.context(format!("the unseal keys could not be written ({why})")),
+        }
+    }
 }
 
-/// What a person must do with a sealed Vault. Both keys are named: whether the snapshot was
+/// What a person must do with a sealed Vault, or with one that can no longer be seen. Both keys are named: whether the snapshot was
 /// applied cannot be seen before Vault is unsealed.
-fn sealed(names: &[String], threshold: Option<&str>) -> String {
+fn sealed(applied: Applied, names: &[String], threshold: Option<&str>) -> String {
+    let seen = match applied {
+        Applied::Gone => {
+            "Nobody listens at Vault's address any more, as where a Service leads to the active \
+             node and all nodes are sealed"
+        }
+        Applied::Sealed | Applied::Running => "Vault is sealed",
+    };
     let shares: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !name.ends_with("root-token")).collect();
     let (which, former) = if shares.is_empty() {
@@ -79,7 +104,7 @@ fn sealed(names: &[String], threshold: Option<&str>) -> String {
         )
     };
     format!(
-        "Vault is sealed, as it is after a snapshot with other unseal keys, but also after it \
+        "{seen}, as it is after a snapshot with other unseal keys, but also after it \
          failed to apply one; its log says which. If it applied the snapshot, unseal every node \
          with {which}; if it refuses them, restart its pods first: until then it expects as many \
          keys as before. If it failed, unseal it with the former keys, which are kept {former}, \
@@ -95,18 +120,22 @@ mod tests {
     #[test]
     fn the_keys_that_unseal_are_named() {
         let names = ["v-root-token", "v-unseal-key-0", "v-unseal-key-1"].map(str::to_owned);
-        let text = sealed(&names, Some("2"));
+        let text = sealed(Applied::Sealed, &names, Some("2"));
         assert!(
             text.contains("with 2 of the keys v-unseal-key-0, v-unseal-key-1 of the snapshot"),
             "{text}"
         );
-        assert!(sealed(&[], None).contains("keys of the Vault that was backed up"));
+        assert!(sealed(Applied::Gone, &[], None).starts_with("Nobody listens at Vault's address"));
+        assert!(
+            sealed(Applied::Sealed, &[], None).contains("keys of the Vault that was backed up")
+        );
     }
 
     #[test]
     fn a_sealed_vault_is_not_said_to_have_the_snapshot() {
         let names = ["v-root-token", "v-unseal-key-0"].map(str::to_owned);
-        for text in [sealed(&names, Some("1")), sealed(&[], None)] {
+        let both = [Applied::Sealed, Applied::Gone];
+        for text in both.map(|applied| sealed(applied, &names, Some("1"))) {
             assert!(text.contains("but also after it failed to apply one"), "{text}");
             assert!(text.contains("with the former keys, which are kept in"), "{text}");
         }

@@ -8,8 +8,9 @@
 //! snapshot changes nothing; success means that Vault was seen to pause and then with the
 //! restored data, or, with `force`, that it is sealed; an error after Vault accepted the
 //! snapshot says so.
-//! *Caveat*: with `force` the keys in their store are replaced; the host keeps the former ones,
-//! and they may still be the right ones: a Vault that failed to apply a snapshot is sealed too.
+//! *Caveat*: with `force` the keys in their store are replaced once Vault is sealed, or silent
+//! after it accepted the snapshot; the host keeps the former ones, and they may still be the right
+//! ones: a Vault that failed to apply a snapshot is sealed too.
 
 mod acceptance;
 mod applied;
@@ -23,7 +24,7 @@ mod submit;
 use sealift_function::{Artifact, Error, Header, Result, Sink, Upstream, export, progress};
 
 use acceptance::Acceptance;
-use applied::{Applied, Watch};
+use applied::{Applied, Unknown, Watch};
 use keys::Keys;
 pub use parameters::{Parameters, UnsealKeys};
 
@@ -55,7 +56,10 @@ fn run(parameters: &Parameters, upstream: Upstream, acceptance: &mut Acceptance)
         let Artifact { header, body } = artifact?;
         if header.name == SNAPSHOT && restored.is_none() {
             keys.check_complete()?;
-            restored = Some(restore(parameters, &header, body, acceptance)?);
+            match restore(parameters, &header, body, acceptance)? {
+                Ok(applied) => restored = Some(applied),
+                Err(unknown) => return Err(keys.commit_after(unknown, acceptance)),
+            }
         } else if restored.is_some() && parameters.writes_keys() {
             return Err(Error::InvalidState(format!(
                 "{} came after {SNAPSHOT}; keys must come before it, so that they are checked \
@@ -79,19 +83,20 @@ fn restore(
     header: &Header,
     body: sealift_function::Body,
     acceptance: &mut Acceptance,
-) -> Result<Applied> {
+) -> Result<Result<Applied, Unknown>> {
     let limit = parameters.patience();
     progress::phase("waiting for Vault");
     vault_client::wait_until_ready(limit)?;
     preflight::check(parameters.force)?;
     let before = vault_client::leader()?.committed_index;
+    let by_hand = look::is_unsealed_by_hand();
     progress::phase("restoring the snapshot");
     if let Some(size) = header.size {
         progress::total(size);
     }
     let index = submit::send(parameters.force, header.size, body, acceptance)?;
     progress::phase("Vault accepted the snapshot; waiting until it has applied it");
-    Watch::new(before, index, parameters.force).wait(limit)
+    Ok(Watch::new(before, index, parameters.force).unsealed_by_hand(by_hand).wait(limit))
 }
 
 export!(sink, VaultRestore);

@@ -21,6 +21,8 @@ const ANSWER: usize = 16 * 1024;
 pub(crate) enum Seen {
     /// No answer, or not one to conclude from.
     Nothing(String),
+    /// Nobody listens at its address.
+    Refused,
     /// Sealed, and will not unseal by itself.
     Sealed,
     /// The leader serves requests.
@@ -34,13 +36,29 @@ pub(crate) enum Seen {
 pub(crate) fn look() -> Seen {
     match health_within(TIMEOUT) {
         _ if session::cancelled() => cancelled(),
-        Err(error) => Seen::Nothing(error.to_string()),
+        Err(error) => unanswered(&error),
         Ok(health) => match health.condition {
             Condition::Sealed => sealed(seal_status()),
             condition if condition.is_ready() => serving(),
             condition => Seen::Nothing(format!("it is {condition}")),
         },
     }
+}
+
+/// Nobody listens where a Service leads to the active node only and there is none.
+fn unanswered(error: &Error) -> Seen {
+    match error {
+        Error::Retryable { message, .. } if message.ends_with("connection refused") => {
+            Seen::Refused
+        }
+        error => Seen::Nothing(error.to_string()),
+    }
+}
+
+/// Whether a sealed Vault stays sealed until somebody brings the keys. Unknown = no.
+pub(crate) fn is_unsealed_by_hand() -> bool {
+    let status = seal_status().map(|body| serde_json::from_str::<SealStatus>(&body));
+    matches!(status, Ok(Ok(status)) if status.kind == "shamir")
 }
 
 /// A standby answers for itself while the leader is busy; a request that it must hand on to the
@@ -115,6 +133,15 @@ mod tests {
         }
         assert_eq!(busy(Err(Error::Denied("GET is not granted".to_owned()))), None);
         assert_eq!(busy(Err(Error::retryable("no answer"))), Some("no answer".to_owned()));
+    }
+
+    #[test]
+    fn only_a_refused_connection_means_that_nobody_listens() {
+        let refused = Error::retryable("connection refused").context("GET /v1/sys/health");
+        assert_eq!(unanswered(&refused), Seen::Refused);
+        for other in [Error::retryable("no answer in time"), Error::Denied("refused".to_owned())] {
+            assert_eq!(unanswered(&other), Seen::Nothing(other.to_string()));
+        }
     }
 
     #[test]

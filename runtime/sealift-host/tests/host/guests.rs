@@ -29,6 +29,9 @@ const GUESTS: [(&str, Kind); 10] = [
     ("copies-bytes", Kind::Transform),
 ];
 
+/// The built-in Functions these tests use, as they are.
+const PLUGINS: [&str; 2] = ["vault-snapshot", "pushgateway-push"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
@@ -46,8 +49,8 @@ pub(crate) fn bare(name: &str) -> Vec<u8> {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(root()).args(["build", "--quiet", "--profile", "function"]);
         command.args(["--target", "wasm32-wasip2"]);
-        for (guest, _) in GUESTS {
-            command.args(["-p", guest]);
+        for package in GUESTS.iter().map(|(guest, _)| guest).chain(&PLUGINS) {
+            command.args(["-p", package]);
         }
         assert!(command.status().unwrap().success(), "the guests do not build");
         // The folder that holds this very test program: <target>/<profile>/deps/<program>.
@@ -125,11 +128,22 @@ pub(crate) fn function_with(descriptor: &Descriptor) -> Function {
 
 /// A stage that may do what its descriptor asks for. Its first parameter is `mode`.
 pub(crate) fn stage(guest: &str, mode: &str, parameters: &[(&str, &str)]) -> Stage {
-    let function = function(guest);
+    let mut given = vec![("mode", mode)];
+    given.extend(parameters);
+    stage_of(function(guest), &given)
+}
+
+/// A built-in Function as a stage.
+pub(crate) fn plugin(name: &str, parameters: &[(&str, &str)]) -> Stage {
+    let descriptor = root().join("plugins").join(name).join("descriptor.json");
+    let descriptor = std::fs::read(descriptor).unwrap();
+    stage_of(function_with(&serde_json::from_slice(&descriptor).unwrap()), parameters)
+}
+
+fn stage_of(function: Function, parameters: &[(&str, &str)]) -> Stage {
     let grants = function.descriptor().requests.clone();
-    let mut given: BTreeMap<String, String> =
+    let given: BTreeMap<String, String> =
         parameters.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    given.insert("mode".to_owned(), mode.to_owned());
     let name = format!("{}-0", function.kind().as_str());
     let limits = Limits { wall_seconds: 120, cpu_seconds: 60, ..Limits::default() };
     Stage { name, function, parameters: given, grants, limits }

@@ -23,6 +23,7 @@ mod leader;
 mod limits;
 mod network;
 mod observers;
+mod plugins;
 mod ports;
 mod repository;
 mod server;
