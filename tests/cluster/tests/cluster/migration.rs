@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::conditions;
+use crate::metrics_pushed::pod_ends;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, Scene};
 use crate::stage;
 use crate::world::{World, text, trial};
@@ -166,6 +167,8 @@ fn seed(scene: &Scene<'_>) -> Result<()> {
         backup["metadata"]["name"] = json!(name);
         backup["metadata"]["finalizers"] = json!(["stash.appscode.com"]);
         backup["spec"]["schedule"] = json!("0 0 1 1 *");
+        // With the default of one, the end of the lost session would remove those before it.
+        backup["spec"]["backupHistoryLimit"] = json!(10);
         scene.apply(&backup)?;
         let mut status = old.clone();
         status["phase"] = json!("Ready");
@@ -259,7 +262,7 @@ fn merged(one: &Value, other: &Value) -> Value {
     both
 }
 
-/// The Job of a session, failed: its time is up before it began.
+/// The Job of a session, failed: its container was killed.
 fn dead_job(scene: &Scene<'_>) -> Result<()> {
     let name = format!("stash-backup-{DEAD}-0");
     let uid = scene.object(Resource::BACKUP_SESSION, DEAD)?["metadata"]["uid"].clone();
@@ -270,9 +273,10 @@ fn dead_job(scene: &Scene<'_>) -> Result<()> {
         "metadata": {"name": name, "labels": labels, "ownerReferences": [{
             "apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession", "name": DEAD,
             "uid": uid, "controller": true, "blockOwnerDeletion": true}]},
-        "spec": {"backoffLimit": 0, "activeDeadlineSeconds": 1, "template": {
+        "spec": {"backoffLimit": 0, "template": {
             "metadata": {"labels": labels},
             "spec": {"restartPolicy": "Never", "containers": [container]}}}}))?;
+    pod_ends(scene, &name, 137, "OOMKilled", "")?;
     scene.wait("the Job has failed", Resource::JOB, &name, |job| {
         let conditions = job["status"]["conditions"].as_array();
         conditions.into_iter().flatten().any(|found| found["type"] == "Failed")
@@ -304,7 +308,7 @@ fn taken_over(world: &World) -> Result<()> {
     scene.client().wait_until_gone(&Resource::SERVICE_ACCOUNT.path(&scene.namespace, &old))?;
 
     // M02: what was left Running ends, and says why.
-    for (name, said) in [(LOST, "was deleted"), (DEAD, "DeadlineExceeded")] {
+    for (name, said) in [(LOST, "was deleted"), (DEAD, "OOMKilled")] {
         let session = crate::acted::ended(&scene, name, "Failed")?;
         let error = text(&session, "/status/targets/0/stats/0/error");
         ensure!(error.contains(said), "{name}: {}", session["status"]);
@@ -412,8 +416,17 @@ fn leftovers(world: &World) -> Result<()> {
         )?;
     }
     left.define()?;
-    let discovery = left.kubectl().run(&["api-resources"])?;
-    ensure!(discovery.code != Some(0), "the APIServices disturb nobody: {}", discovery.text());
+    // They do disturb: nobody answers for the groups, and no object can be made.
+    for name in GROUPS {
+        let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{name}");
+        left.client().wait("the APIService is not available", &path, |service| {
+            (conditions::of(service?, "Available").starts_with("False")).then_some(())
+        })?;
+    }
+    let scene = left.scene("left")?;
+    let refused = scene.apply(&scene.backup()?).err().map(|error| format!("{error:#}"));
+    let refused = refused.context("no webhook disturbs anybody")?;
+    ensure!(refused.contains("failed calling webhook"), "{refused}");
     left.start_operator()?;
 
     // Each is reported with the command that removes it, and that command is enough.

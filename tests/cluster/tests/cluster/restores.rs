@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use sealift_e2e::vault::SHARES;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::conditions;
 use crate::ground::{Ground, Original, WITH_VOLUME, WITHOUT_VOLUME, prefix};
 use crate::scene::{Scene, VAULT};
+use crate::stage;
 use crate::world::{World, text, trial};
 
 const FIRST: &str = "first-1700000001";
@@ -19,6 +20,7 @@ const SECOND: &str = "second-1700000002";
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
+        trial(world, "K02 K03 K04: the guide's restore goes forward and tells all of it", guide),
         trial(
             world,
             "H05: a restore's own parameters are added to those of the restoreTask",
@@ -44,6 +46,72 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 
 fn rule(snapshot: &str) -> Value {
     json!([{ "snapshots": [snapshot] }])
+}
+
+fn guide(world: &World) -> Result<()> {
+    let ground = Ground::new(world, "K02")?;
+    let vault = ground.vault("vault")?;
+    ground.bind(VAULT, &vault)?;
+    vault.put("backed up")?;
+    ground.back_up(VAULT, FIRST)?;
+    vault.put("changed")?;
+    let restore = ground.scene.restore()?;
+    let name = text(&restore, "/metadata/name");
+    ground.scene.apply(&restore)?;
+    let started = ground.started(name)?;
+    let (followed, ran) = std::thread::scope(|scope| {
+        let ran = scope.spawn(|| started.run());
+        (stage::follow(&ground.scene, Resource::RESTORE_SESSION, name), ran.join())
+    });
+    let (ended, phases) = followed?;
+    // Vault applies a snapshot after it has answered: what counts is what it holds now.
+    vault.ensure_holds("backed up")?;
+    let ran = ran.ok().context("the Job panicked")??;
+    ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    let order = ["", "Pending", "Running", "Succeeded"];
+    let places: Option<Vec<usize>> =
+        phases.iter().map(|phase| order.iter().position(|known| known == phase)).collect();
+    let places = places.unwrap_or_default();
+    ensure!(places.is_sorted() && places.last() == Some(&3), "phases: {phases:?}");
+    let status = &ended["status"];
+    ensure!(status["totalHosts"] == 1, "{status}");
+    let stats = &status["stats"][0];
+    ensure!(stats["phase"] == "Succeeded" && stats["hostname"] == "host-0", "{status}");
+    ensure!(text(stats, "/duration").ends_with('s'), "{status}");
+    ensure!(text(status, "/sessionDuration").ends_with('s'), "{status}");
+    for (kind, wanted) in [
+        ("RepositoryFound", "True RepositoryAvailable"),
+        ("BackendSecretFound", "True BackendSecretAvailable"),
+        ("ValidationPassed", "True ResourceValidationPassed"),
+        ("RestoreTargetFound", "True TargetAvailable"),
+        ("RestoreJobCreated", "True RestoreJobCreationSucceeded"),
+        ("RestoreExecutorEnsured", "True SuccessfullyEnsuredRestoreExecutor"),
+        ("MetricsPushed", "True SuccessfullyPushedMetrics"),
+    ] {
+        let found = conditions::of(&ended, kind);
+        ensure!(found == wanted, "{kind}: {found:?} in {status}");
+    }
+    one_event(&ground, name, "Normal", "Host Restore Succeeded")
+}
+
+/// The one event about the host of a restore.
+fn one_event(ground: &Ground<'_>, restore: &str, kind: &str, reason: &str) -> Result<()> {
+    let events = ground.scene.client().list(Resource::EVENT, &ground.scene.namespace)?;
+    let about: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["involvedObject"]["name"] == restore)
+        .filter(|event| text(event, "/reason").starts_with("Host Restore"))
+        .collect();
+    ensure!(about.len() == 1, "events: {about:?}");
+    let event = about[0];
+    ensure!(
+        event["type"] == kind
+            && event["reason"] == reason
+            && event["source"]["component"] == "Status Updater"
+            && event["involvedObject"]["kind"] == "RestoreSession",
+        "event: {event}"
+    );
+    Ok(())
 }
 
 fn own_parameters(world: &World) -> Result<()> {
@@ -187,6 +255,7 @@ fn unknown_id(world: &World) -> Result<()> {
     let (restore, error) =
         ground.fail(&ground.restore("unknown", |spec| spec["rules"] = rule(&unknown))?)?;
     ensure!(error.contains(&unknown), "error: {error:?} of {restore}");
+    one_event(&ground, "unknown", "Warning", "Host Restore Failed")?;
     vault.ensure_untouched("two")
 }
 

@@ -163,8 +163,8 @@ pub(super) async fn begun(
 ) -> Result<()> {
     let now = cluster.now();
     server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
-        // Somebody else has ended it: it stays as it is.
-        if !phase_of(found).is_final() {
+        // What was known may be old: what has begun, or has ended, stays as it is.
+        if phase_of(found) == Phase::Pending {
             begin(found.status.get_or_insert_default(), begun, now);
         }
     })
