@@ -38,7 +38,7 @@ impl Stop {
     }
 
     /// The same cause with what only its end showed: for the stage that recorded it while it was
-    /// still running.
+    /// still running, and for one that fell over where a neighbour noticed first.
     pub(crate) fn complete(&self, cause: FirstCause) {
         // Once: a stage has one end.
         let _ = self.completed.set(cause);

@@ -66,7 +66,8 @@ impl Host {
                         }
                     }
                     Some(Err(error)) => {
-                        stop.because(outside(FunctionError::Internal(format!("a stage's task ended: {error}"))));
+                        let why = format!("a stage's task ended: {error}");
+                        fell_over(&stop, outside(FunctionError::Internal(why)));
                     }
                 },
                 () = cancel.cancelled(), if !stop.is_set() => {
@@ -126,6 +127,18 @@ impl Host {
 
 fn outside(error: FunctionError) -> FirstCause {
     FirstCause { stage: None, artifact: None, error }
+}
+
+/// A neighbour may have noticed first, and knows only that it was left.
+fn fell_over(stop: &Stop, cause: FirstCause) {
+    match stop.cause() {
+        Some(FirstCause { stage: Some(_), error: FunctionError::Cancelled(_), .. }) => {
+            stop.complete(cause);
+        }
+        _ => {
+            stop.because(cause);
+        }
+    }
 }
 
 fn passed(deadline: Option<Duration>) -> FunctionError {
@@ -247,4 +260,24 @@ fn outcome(
         }
     });
     ChainOutcome { stages: outcomes, artifacts, failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_fell_over_is_the_cause_even_if_its_neighbour_noticed_first() {
+        let told = |stage: Option<&str>, error| {
+            let stop = Stop::default();
+            stop.because(FirstCause { stage: stage.map(str::to_owned), artifact: None, error });
+            fell_over(&stop, outside(FunctionError::Internal("it fell over".to_owned())));
+            stop.cause().map(|cause| cause.error.code().to_owned()).unwrap_or_default()
+        };
+        let cancelled = || FunctionError::Cancelled("it was left".to_owned());
+        assert_eq!(told(Some("sink-0"), cancelled()), "internal");
+        // Another reason came first and stays.
+        assert_eq!(told(None, cancelled()), "cancelled");
+        assert_eq!(told(Some("sink-0"), FunctionError::External(String::new())), "external-failed");
+    }
 }
