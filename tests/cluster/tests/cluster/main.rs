@@ -139,7 +139,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     .flatten()
     .collect();
     // What runs pods takes minutes.
-    if std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full") {
+    if world::is_full_tier() {
         trials.extend(pods::tests(world));
         trials.extend(restored_pods::tests(world));
         trials.extend(pod_faults::tests(world));

@@ -2,10 +2,13 @@
 //! that it never runs twice.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
+use sealift_cluster::client::PATIENCE;
+use sealift_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::conditions;
@@ -168,9 +171,13 @@ fn one_place(world: &World) -> Result<()> {
             "spec": {"invoker": invoker}});
         scene.client().create(backups, &scene.namespace, &session).map(drop)
     };
+    // Ages are counted in seconds.
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs());
+    let applied = second()?;
+    wait::until("a second has passed", PATIENCE, || Ok((second()? > applied).then_some(())))?;
     of_third("younger")?;
-    let second = ["True WaitingForPlace", "number 2 of 2", "1 sessions run"];
-    queued(&scene, backups, "younger", &backup_job("younger"), &second)?;
+    let behind = ["True WaitingForPlace", "number 2 of 2", "1 sessions run"];
+    queued(&scene, backups, "younger", &backup_job("younger"), &behind)?;
 
     // The older goes first, whatever it is.
     end(&scene, backups, SESSION, &backup_job(SESSION))?;

@@ -182,6 +182,11 @@ fn install(plane: &ControlPlane) -> Result<()> {
     Ok(())
 }
 
+/// Whether all rows are asked for, also those that take minutes.
+pub fn is_full_tier() -> bool {
+    std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full")
+}
+
 /// One row; its error is told with all causes.
 pub fn trial(
     world: &Arc<World>,
