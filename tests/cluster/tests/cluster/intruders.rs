@@ -296,7 +296,7 @@ fn refused_at_its_start(scene: &Scene<'_>, words: &str) -> Result<()> {
 }
 
 /// The Repository and its Secret in one namespace, everything else in another.
-fn apart<'a>(world: &'a World, number: &str, from: &str) -> Result<(Scene<'a>, Scene<'a>)> {
+pub fn apart<'a>(world: &'a World, number: &str, from: &str) -> Result<(Scene<'a>, Scene<'a>)> {
     let storage = Scene::new(world, &format!("{number}-storage"))?;
     let scene = Scene::new(world, number)?;
     storage.apply(&storage.storage_secret())?;

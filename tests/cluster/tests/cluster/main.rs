@@ -118,11 +118,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         job_faults::tests(world),
         operator_faults::tests(world),
         parameters::tests(world),
-        moved_clock::tests(world),
         metrics_pushed::tests(world),
         metrics_of_batches::tests(world),
-        migration::tests(world),
-        at_rest::tests(world),
         operator_metrics::tests(world),
         rights::tests(world),
         watched::tests(world),
@@ -138,8 +135,11 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     .into_iter()
     .flatten()
     .collect();
-    // What runs pods takes minutes.
+    // What runs pods takes minutes, and so does what no other row can run beside.
     if world::is_full_tier() {
+        trials.extend(moved_clock::tests(world));
+        trials.extend(migration::tests(world));
+        trials.extend(at_rest::tests(world));
         trials.extend(pods::tests(world));
         trials.extend(restored_pods::tests(world));
         trials.extend(pod_faults::tests(world));

@@ -152,6 +152,7 @@ fn plan_of_another(world: &World) -> Result<()> {
     scene.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
         "metadata": {"name": name}, "data": {"plan.json": foreign}}))?;
     crate::acted::report(&scene, "demo-backup-1600000000", None)?;
+    crate::acted::ended(&scene, "demo-backup-1600000000", "Succeeded")?;
     scene.session(SESSION)?;
     scene.wait("the Job exists", Resource::JOB, JOB, |_| true)?;
     let map = scene.object(Resource::CONFIG_MAP, &name)?;
