@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use sealift_cluster::Resource;
+use sealift_cluster::client::PATIENCE;
 use sealift_e2e::restic::Restic;
 use sealift_e2e::s3::S3;
 use sealift_e2e::vault::{Keys, Vault};
@@ -280,8 +281,16 @@ impl<'a> Shore<'a> {
         })
     }
 
+    /// Waits for an Event about an object: it follows what it tells of.
+    pub fn tells(&self, about: &str, reason: &str, words: &str) -> Result<()> {
+        let told = |it: &String| it.starts_with(reason) && it.contains(words);
+        wait::until(&format!("the Event {reason:?} is there"), PATIENCE, || {
+            Ok(self.said(about)?.iter().any(told).then_some(()))
+        })
+    }
+
     /// Events about an object, as `<type> <reason>: <message>`.
-    pub fn said(&self, about: &str) -> Result<Vec<String>> {
+    fn said(&self, about: &str) -> Result<Vec<String>> {
         let events = self.scene.client().list(Resource::EVENT, &self.scene.namespace)?;
         let of = events.iter().filter(|event| event["involvedObject"]["name"] == about);
         Ok(of

@@ -92,11 +92,7 @@ fn wiped(world: &World) -> Result<()> {
     ensure!(ran.code == Some(0), "{} {}", ran.left, ran.log);
     shore.gone(REPOSITORY)?;
     ensure!(shore.files()? == beside, "the bucket holds {:?}", names(&shore)?);
-    let said = shore.said(REPOSITORY)?;
-    ensure!(
-        said.iter().any(|it| it.starts_with("Normal WipedOut: ") && it.contains("none is left")),
-        "events: {said:?}"
-    );
+    shore.tells(REPOSITORY, "Normal WipedOut: ", "none is left")?;
     shore.swept()
 }
 
@@ -184,11 +180,7 @@ fn refused(shore: &Shore<'_>, name: &str, said: &str) -> Result<()> {
         "finalizers: {}",
         repository["metadata"]["finalizers"]
     );
-    let events = shore.said(name)?;
-    ensure!(
-        events.iter().any(|it| it.starts_with("Warning WipeOutFailed: ") && it.contains(said)),
-        "events: {events:?}"
-    );
+    shore.tells(name, "Warning WipeOutFailed: ", said)?;
     ensure!(!message.contains(&shore.s3.secret_key), "the message holds a secret");
     keep_the_data(shore, name)?;
     ensure!(shore.files()? == before, "something was removed: {:?}", names(shore)?);
