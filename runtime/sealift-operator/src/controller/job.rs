@@ -10,17 +10,49 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_session::BackupSession;
 use sealift_api::restore_session::RestoreSession;
+use sealift_core::outcome::JobOutcome;
 use sealift_kube::watch::Key;
 use sealift_kube::{delete, read};
 
 use crate::cluster::Cluster;
-use crate::ending::{Death, Ending, judge};
+use crate::ending::{Death, Ending, Verdict, judge};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::{labels, names};
 
+/// What a Job that reported nothing comes to.
+pub(crate) enum Come {
+    /// It goes on; when to look again.
+    On(Next),
+    /// Its record says that the data is safe.
+    Done(Box<JobOutcome>),
+    /// It died, or was given up.
+    Lost(Death),
+    /// The session's deadline has passed.
+    Deadline,
+}
+
+/// What a Job that reported nothing comes to by its `ending`. One whose time is up is ended.
+pub(crate) async fn come(
+    cluster: &Cluster,
+    job: &OwnJob,
+    ending: Ending,
+    deadline: Option<Timestamp>,
+) -> Result<Come> {
+    Ok(match ending.verdict(&job.key().to_string()) {
+        Verdict::Open(give_up) => match time_left(cluster, job, deadline, give_up).await? {
+            Left::Some(next) => Come::On(next),
+            Left::Nothing => Come::Deadline,
+            Left::NoPatience(death) => Come::Lost(death),
+        },
+        Verdict::Done(record) => Come::Done(record),
+        Verdict::Lost(death) if death.is_late() => Come::Deadline,
+        Verdict::Lost(death) => Come::Lost(death),
+    })
+}
+
 /// What is left of the time of a Job that is not over.
-pub(crate) enum Left {
+enum Left {
     /// Some; when to look again.
     Some(Next),
     /// The session's deadline has passed. The Job was ended.
@@ -105,7 +137,7 @@ impl OwnJob {
 }
 
 /// Ends a Job whose time is up: at its session's `deadline`, or when it is to be given up.
-pub(crate) async fn time_left(
+async fn time_left(
     cluster: &Cluster,
     job: &OwnJob,
     deadline: Option<Timestamp>,

@@ -17,9 +17,8 @@ use super::status::{self, Conclusion, End};
 use super::{COMPONENT, history, leave, of_invoker};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
-use crate::controller::job::{self, Left, OwnJob};
+use crate::controller::job::{self, Come, OwnJob};
 use crate::controller::push::{self, Unpushed};
-use crate::ending::Verdict;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -44,17 +43,11 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<BackupSession>) -> Re
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&job.key().to_string()) {
-            Verdict::Open(give_up) => {
-                match job::time_left(cluster, &job, status::deadline(&session), give_up).await? {
-                    Left::Some(next) => return Ok(next),
-                    Left::Nothing => Conclusion::Deadline,
-                    Left::NoPatience(death) => Conclusion::Lost(death),
-                }
-            }
-            Verdict::Done(record) => Conclusion::Recorded(record),
-            Verdict::Lost(death) if death.is_late() => Conclusion::Deadline,
-            Verdict::Lost(death) => Conclusion::Lost(death),
+        match job::come(cluster, &job, ending, status::deadline(&session)).await? {
+            Come::On(next) => return Ok(next),
+            Come::Done(record) => Conclusion::Recorded(record),
+            Come::Lost(death) => Conclusion::Lost(death),
+            Come::Deadline => Conclusion::Deadline,
         }
     };
     conclude(cluster, &session, conclusion).await

@@ -13,9 +13,9 @@ use super::leave;
 use super::status::{self, Conclusion, End};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
-use crate::controller::job::{self, Left, OwnJob};
+use crate::controller::job::{self, Come, OwnJob};
 use crate::controller::push::{self, Unpushed};
-use crate::ending::{Death, Verdict};
+use crate::ending::Death;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -39,21 +39,15 @@ pub(super) async fn watch(cluster: &Cluster, session: &Arc<RestoreSession>) -> R
     let conclusion = if status::is_reported(&session) {
         Conclusion::Reported
     } else {
-        match ending.verdict(&job.key().to_string()) {
-            Verdict::Open(give_up) => {
-                match job::time_left(cluster, &job, status::deadline(&session), give_up).await? {
-                    Left::Some(next) => return Ok(next),
-                    Left::Nothing => Conclusion::Deadline,
-                    Left::NoPatience(death) => Conclusion::Lost(death),
-                }
-            }
+        match job::come(cluster, &job, ending, status::deadline(&session)).await? {
+            Come::On(next) => return Ok(next),
             // The hook after it failed, and the Job could not say so.
-            Verdict::Done(record) if record.ending != Ending::Succeeded => {
+            Come::Done(record) if record.ending != Ending::Succeeded => {
                 Conclusion::Lost(Death { reason: record.reason, message: record.message })
             }
-            Verdict::Done(_) => Conclusion::Done,
-            Verdict::Lost(death) if death.is_late() => Conclusion::Deadline,
-            Verdict::Lost(death) => Conclusion::Lost(death),
+            Come::Done(_) => Conclusion::Done,
+            Come::Lost(death) => Conclusion::Lost(death),
+            Come::Deadline => Conclusion::Deadline,
         }
     };
     conclude(cluster, &session, conclusion).await
