@@ -186,7 +186,8 @@ pub enum Location {
         endpoint: String,
         /// Bucket.
         bucket: String,
-        /// Prefix below the bucket, without slashes at its ends.
+        /// Prefix below the bucket, as the manifest has it: variables and metrics show it so.
+        /// Slashes at its ends name the same place.
         prefix: String,
         /// Region; empty = the provider's default.
         region: String,
@@ -317,6 +318,11 @@ pub struct Origin {
     /// Hosts (`name` or `name:port`) a redirect may lead to besides the origin's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirect_hosts: Vec<String>,
+    /// Domains whose hosts a redirect may lead to as well, such as `demo.svc`: those of the
+    /// namespace of the AppBinding's Service. A name of one or two labels, which only that
+    /// namespace's own pods resolve, is taken for one of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_domains: Vec<String>,
     /// Addresses to use instead of asking DNS (`sealift run --resolve`), as `ip:port`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,

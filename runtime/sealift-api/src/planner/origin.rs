@@ -8,7 +8,10 @@ use super::problem::{Problems, Reason};
 use super::stages::Stages;
 use super::target::Found;
 use super::{PlanInput, credential};
-use crate::app_binding::ClientConfig;
+use crate::app_binding::{ClientConfig, ServiceReference};
+
+/// The cluster's domain where nobody says another.
+const USUAL_DOMAIN: &str = "cluster.local";
 
 /// Only names that a stage may reach are bound. `stages` is none when they could not be made;
 /// the target is checked all the same, so that its problems are reported together with theirs.
@@ -46,6 +49,7 @@ fn pushgateway(input: &PlanInput<'_>, url: &Url, problems: &mut Problems) -> Opt
         insecure_skip_tls_verify: false,
         credential: None,
         redirect_hosts: Vec::new(),
+        redirect_domains: Vec::new(),
         addresses: input.options.pushgateway_addresses.clone(),
     })
 }
@@ -69,6 +73,7 @@ fn target_origin(
         insecure_skip_tls_verify: config.insecure_skip_tls_verify == Some(true),
         credential,
         redirect_hosts: allowed_hosts(target, variables, problems),
+        redirect_domains: domains(input, target, config),
         addresses: input.options.target_addresses.clone(),
     })
 }
@@ -100,6 +105,25 @@ fn allowed_hosts(
     hosts
 }
 
+/// Where the nodes of a Vault behind a Service are: in the Service's namespace. Their `api_addr`
+/// is mostly a pod's name below a headless Service, as `vault-0.vault-internal` or whole.
+fn domains(input: &PlanInput<'_>, target: &Found<'_>, config: &ClientConfig) -> Vec<String> {
+    let url = config.url.as_deref().filter(|url| !url.is_empty());
+    let Some(service) = config.service.as_ref().filter(|_| url.is_none()) else {
+        return Vec::new();
+    };
+    let short = format!("{}.svc", namespace_of(service, &target.reference));
+    match &input.options.cluster_domain {
+        Some(domain) => vec![format!("{short}.{domain}"), short],
+        None => vec![short.clone(), format!("{short}.{USUAL_DOMAIN}")],
+    }
+}
+
+fn namespace_of<'a>(service: &'a ServiceReference, binding: &'a ObjectRef) -> &'a str {
+    let namespace = service.namespace.as_deref().filter(|name| !name.is_empty());
+    namespace.unwrap_or(&binding.namespace)
+}
+
 pub(super) fn address(
     input: &PlanInput<'_>,
     target: &Found<'_>,
@@ -111,8 +135,7 @@ pub(super) fn address(
     {
         (Some(url), _) => ("spec.clientConfig.url", url.to_owned()),
         (None, Some(service)) => {
-            let namespace = service.namespace.as_deref().filter(|name| !name.is_empty());
-            let namespace = namespace.unwrap_or(&object.namespace);
+            let namespace = namespace_of(service, object);
             let domain = match &input.options.cluster_domain {
                 Some(domain) => format!(".{domain}"),
                 None => String::new(),

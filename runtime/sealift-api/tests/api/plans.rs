@@ -268,7 +268,7 @@ fn storages_are_located() {
             Location::S3 {
                 endpoint: "s3.amazonaws.com".into(),
                 bucket: "b".into(),
-                prefix: "a/b".into(),
+                prefix: "/a/b/".into(),
                 region: "us-west-1".into(),
                 insecure_tls: false,
             },
@@ -359,6 +359,17 @@ fn the_address_of_a_target_brings_no_query_along() {
     let plan = case.plan().unwrap();
     assert_eq!(plan.origins[0].url.as_str(), "http://v:8200/base");
     assert!(!serde_json::to_string(&plan).unwrap().contains("hidden-word"));
+}
+
+/// A standby names its leader's pod; an address from elsewhere has no namespace.
+#[test]
+fn redirects_may_lead_into_the_namespace_of_the_service() {
+    let mut case = backup();
+    let plan = case.plan().unwrap();
+    assert_eq!(plan.origins[0].redirect_domains, ["demo.svc", "demo.svc.cluster.local"]);
+    let service = "    service:\n      name: vault\n      port: 8200\n      scheme: http\n";
+    case.edit("app-binding.yaml", service, "    url: http://v.demo.svc:8200\n");
+    assert!(case.plan().unwrap().origins[0].redirect_domains.is_empty());
 }
 
 #[test]

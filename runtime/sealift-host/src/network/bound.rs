@@ -156,6 +156,7 @@ mod tests {
             insecure_skip_tls_verify: false,
             credential: None,
             redirect_hosts: Vec::new(),
+            redirect_domains: Vec::new(),
             addresses: Vec::new(),
         }
     }

@@ -144,6 +144,7 @@ async fn connection(
         insecure_skip_tls_verify: false,
         credential: None,
         redirect_hosts: Vec::new(),
+        redirect_domains: Vec::new(),
         addresses: Vec::new(),
     };
     let tls = tls::client_config(&origin)

@@ -1,8 +1,8 @@
 //! Redirects: where an origin may send a request on to.
 //!
 //! A standby of Vault answers 307 and names its leader. Such a redirect is followed at most
-//! twice, never from https to http, and only to the origin's own host or to hosts the plan
-//! lists. The credential is attached only after this check.
+//! twice, never from https to http, and only to the origin's own host, to hosts the plan lists,
+//! and to hosts of the domains it lists. The credential is attached only after this check.
 
 use sealift_core::plan::Origin;
 use url::Url;
@@ -51,10 +51,30 @@ pub(crate) fn follow(origin: &Origin, from: &Url, location: Option<&str>) -> Res
     if own && port == origin.url.port_or_known_default() || listed {
         return Ok(to);
     }
+    if let Some(within) = within(&origin.redirect_domains, &to) {
+        return Ok(within);
+    }
     Err(format!(
         "{name} redirects to {shown}, which is neither its own host nor one of the allowed ones; \
          add {shown} to param allowedHosts of the Task if it belongs to it"
     ))
+}
+
+/// The URL with its host's whole name, if that is one of these domains.
+fn within(domains: &[String], to: &Url) -> Option<Url> {
+    let name = to.domain()?;
+    let below = |domain: &String| {
+        let labels = name.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.'));
+        labels.is_some_and(|labels| !labels.is_empty())
+    };
+    if domains.iter().any(below) {
+        return Some(to.clone());
+    }
+    // Left as it is, a short name could be resolved in the Job's namespace, or outside of the cluster.
+    let domain = domains.first().filter(|_| name.split('.').count() <= 2)?;
+    let mut whole = to.clone();
+    whole.set_host(Some(&format!("{name}.{domain}"))).ok()?;
+    Some(whole)
 }
 
 #[cfg(test)]
@@ -71,6 +91,7 @@ mod tests {
             insecure_skip_tls_verify: false,
             credential: None,
             redirect_hosts: redirect_hosts.iter().map(|host| (*host).to_owned()).collect(),
+            redirect_domains: vec![],
             addresses: vec![],
         }
     }
@@ -90,6 +111,32 @@ mod tests {
             "https://other.x:9999/v1/a?b=c",
         ] {
             assert!(to(&origin, location).unwrap().ends_with("/v1/a?b=c"), "{location}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_the_domains_are_followed_by_their_whole_names() {
+        let domains = vec!["demo.svc".to_owned(), "demo.svc.cluster.local".to_owned()];
+        let origin = Origin { redirect_domains: domains, ..origin("https://vault.demo.svc:8200", &[]) };
+        for (location, leads_to) in [
+            ("https://v-0.v-internal.demo.svc:8200/x", "https://v-0.v-internal.demo.svc:8200/x"),
+            ("https://v-0.demo.svc.cluster.local:1/x", "https://v-0.demo.svc.cluster.local:1/x"),
+            ("https://v-0.v-internal:8200/x", "https://v-0.v-internal.demo.svc:8200/x"),
+            ("https://v-0:8200/x", "https://v-0.demo.svc:8200/x"),
+            ("https://evil.com:8200/x", "https://evil.com.demo.svc:8200/x"),
+        ] {
+            assert_eq!(to(&origin, location).unwrap(), leads_to);
+        }
+        for location in [
+            "https://v-0.prod.svc:8200/",
+            "https://v-0.demo.svc.evil.com:8200/",
+            "https://evildemo.svc.evil:8200/",
+            "https://demo.svc.cluster.local:8200/",
+            "https://10.0.0.7:8200/",
+            "https://[fd00::7]:8200/",
+            "http://v-0.demo.svc:8200/",
+        ] {
+            assert!(to(&origin, location).is_err(), "{location}");
         }
     }
 

@@ -43,6 +43,7 @@ pub(crate) fn origin(url: &str) -> Origin {
         insecure_skip_tls_verify: false,
         credential: None,
         redirect_hosts: Vec::new(),
+        redirect_domains: Vec::new(),
         addresses: Vec::new(),
     }
 }
