@@ -10,23 +10,24 @@
 //! Fields nobody looks at are dropped on arrival. A new list is no reason to look at what it shows
 //! unchanged. What follows from a change is not decided here.
 
+mod raw;
 mod store;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::{Arc, PoisonError};
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use kube::Resource;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Config, Event};
 use sealift_core::causes::chain_of_causes;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch as channel;
 
+use raw::Raw;
 use store::Entry;
 pub use store::{Key, Related, Store, unrelated};
 
@@ -55,29 +56,15 @@ pub struct Watch<K> {
 /// Watches whole objects. `prune` drops what nobody looks at; `related` says what else they are
 /// found by.
 pub fn objects<K>(
-    api: Api<DeserializeGuard<K>>,
+    api: Api<K>,
     config: Config,
     prune: impl Fn(&mut K) + Send + 'static,
     related: Related<K>,
 ) -> Watch<K>
 where
-    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
 {
-    let events = watcher::watcher(api, config).default_backoff();
-    follow(events, related, move |DeserializeGuard(read)| match read {
-        Ok(mut object) => {
-            prune(&mut object);
-            slim(&mut object);
-            (Key::of(&object), Entry::Object(Arc::new(object)))
-        }
-        Err(invalid) => {
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            let key = Key::new(namespace, invalid.metadata.name.unwrap_or_default());
-            let kind = K::kind(&());
-            tracing::warn!(%kind, object = %key, error = %invalid.error, "an object cannot be read");
-            (key, Entry::Unreadable(invalid.error))
-        }
-    })
+    watched::<K, false>(api, config, prune, related)
 }
 
 /// Watches the metadata of objects; nothing else of them is sent. `prune` sees them as they come,
@@ -89,13 +76,35 @@ pub fn metadata<K>(
     related: Related<PartialObjectMeta<K>>,
 ) -> Watch<PartialObjectMeta<K>>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Send + Sync + 'static,
 {
-    let events = watcher::watcher(api, config).default_backoff();
-    follow(events, related, move |mut object: PartialObjectMeta<K>| {
-        prune(&mut object);
-        slim(&mut object);
-        (Key::of(&object), Entry::Object(Arc::new(object)))
+    watched::<PartialObjectMeta<K>, true>(api, config, prune, related)
+}
+
+fn watched<K, const META: bool>(
+    api: Api<K>,
+    config: Config,
+    prune: impl Fn(&mut K) + Send + 'static,
+    related: Related<K>,
+) -> Watch<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+{
+    let events = watcher::watcher(Raw::<META>::api(api), config).default_backoff();
+    follow(events, related, move |raw: Raw<META>| {
+        let key = raw.key();
+        match raw.read::<K>() {
+            Ok(mut object) => {
+                prune(&mut object);
+                slim(&mut object);
+                (key, Entry::Object(Arc::new(object)))
+            }
+            Err(error) => {
+                let kind = K::kind(&());
+                tracing::warn!(%kind, object = %key, %error, "an object cannot be read");
+                (key, Entry::Unreadable(error.to_string()))
+            }
+        }
     })
 }
 

@@ -17,7 +17,7 @@ use sealift_api::function::Function;
 use sealift_api::repository::Repository;
 use sealift_api::restore_session::{RestoreSession, RestoreSessionPhase};
 use sealift_api::task::Task;
-use sealift_kube::kube::core::{DeserializeGuard, PartialObjectMeta};
+use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::runtime::watcher::Config;
 use sealift_kube::kube::{Api, Client, Resource};
 use sealift_kube::watch::{self, Change, Key, Watch, unrelated};
@@ -92,14 +92,9 @@ impl Watches {
             restores: watch::objects(api(client, namespace), all(), |_| (), relations::of_restore),
             repositories: watch::objects(api(client, namespace), all(), |_| (), unrelated),
             app_bindings: watch::objects(api(client, namespace), all(), |_| (), unrelated),
-            tasks: watch::objects(
-                Api::<DeserializeGuard<Task>>::all(client.clone()),
-                all(),
-                |_| (),
-                unrelated,
-            ),
+            tasks: watch::objects(Api::<Task>::all(client.clone()), all(), |_| (), unrelated),
             functions: watch::objects(
-                Api::<DeserializeGuard<Function>>::all(client.clone()),
+                Api::<Function>::all(client.clone()),
                 all(),
                 |_| (),
                 unrelated,
