@@ -32,19 +32,27 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .ok_or_else(|| format!("a function in index.json has no {field}"))
         };
         let name = text("name")?;
-        let wasm = folder.join(format!("{name}.wasm"));
-        let compiled = folder.join(format!("{name}.cwasm"));
-        for file in [&wasm, &compiled] {
-            println!("cargo::rerun-if-changed={}", file.display());
-        }
+        let packed = |kind: &str| {
+            let frame = folder.join(format!("{name}.{kind}.zst"));
+            println!("cargo::rerun-if-changed={}", frame.display());
+            let size = function
+                .get(format!("{kind}_size"))
+                .and_then(serde_json::Value::as_u64)
+                .ok_or_else(|| format!("a function in index.json has no {kind}_size"))?;
+            if frame.is_file() {
+                Ok(format!("Packed {{ frame: include_bytes!({frame:?}), size: {size} }}"))
+            } else {
+                Err(format!("{} is not there; run `cargo xtask functions` again", frame.display()))
+            }
+        };
         writeln!(
             table,
-            "BuiltIn {{ name: {name:?}, digest: \"sha256:{}\", compiled_digest: \"sha256:{}\", engine: {:?}, wasm: include_bytes!({:?}), compiled: include_bytes!({:?}) }},",
+            "BuiltIn {{ name: {name:?}, digest: \"sha256:{}\", compiled_digest: \"sha256:{}\", engine: {:?}, wasm: {}, compiled: {} }},",
             text("wasm_sha256")?,
             text("cwasm_sha256")?,
             text("engine")?,
-            wasm,
-            compiled,
+            packed("wasm")?,
+            packed("cwasm")?,
         )?;
     }
     table.push(']');

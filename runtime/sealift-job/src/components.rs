@@ -10,6 +10,8 @@ use sealift_core::plan::ComponentRef;
 use sealift_host::{Function, Host, Inspected, LoadError};
 use sha2::{Digest, Sha256};
 
+use crate::packed::Packed;
+
 /// A component that is part of the binary.
 #[derive(Debug, Clone, Copy)]
 pub struct BuiltIn {
@@ -22,9 +24,19 @@ pub struct BuiltIn {
     /// Hash of the engine `compiled` was made for.
     pub engine: &'static str,
     /// The component.
-    pub wasm: &'static [u8],
+    pub wasm: Packed,
     /// Its compiled form.
-    pub compiled: &'static [u8],
+    pub compiled: Packed,
+}
+
+impl BuiltIn {
+    fn wasm(&self) -> Result<Vec<u8>, ComponentError> {
+        self.unpack(self.wasm)
+    }
+
+    fn unpack(&self, packed: Packed) -> Result<Vec<u8>, ComponentError> {
+        packed.unpack().map_err(|source| ComponentError::Unpack { name: self.name, source })
+    }
 }
 
 /// Why a component cannot be used.
@@ -37,6 +49,17 @@ pub enum ComponentError {
         name: String,
         /// The names there are.
         known: String,
+    },
+    /// What the binary holds of a built-in component cannot be unpacked.
+    #[error(
+        "failed to unpack the built-in component {name:?}; this sealift is damaged, install it again"
+    )]
+    Unpack {
+        /// The component.
+        name: &'static str,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
     },
     /// The reference is neither `builtin:` nor `file:`.
     #[error("{reference:?} is no reference to a component; write builtin:NAME or file:PATH")]
@@ -121,7 +144,7 @@ impl LocalComponents {
 impl Components for LocalComponents {
     fn inspect(&self, reference: &str) -> Result<Inspected, ComponentError> {
         let inspected = match Source::of(reference)? {
-            Source::BuiltIn(name) => sealift_host::inspect(self.built_in(name)?.wasm),
+            Source::BuiltIn(name) => sealift_host::inspect(&self.built_in(name)?.wasm()?),
             Source::File(path) => sealift_host::inspect(&self.read(path)?),
         };
         inspected.map_err(|source| refused(reference, source))
@@ -133,19 +156,17 @@ impl Components for LocalComponents {
             Source::BuiltIn(name) => {
                 let built_in = self.built_in(name)?;
                 same_digest(component, built_in.digest)?;
+                let wasm = built_in.wasm()?;
                 if built_in.engine == host.engine_hash() {
-                    let inspected = sealift_host::inspect(built_in.wasm)
+                    let inspected = sealift_host::inspect(&wasm)
                         .map_err(|source| refused(reference, source))?;
+                    let compiled = built_in.unpack(built_in.compiled)?;
                     return host
-                        .load_compiled(
-                            inspected.descriptor,
-                            built_in.compiled,
-                            built_in.compiled_digest,
-                        )
+                        .load_compiled(inspected.descriptor, &compiled, built_in.compiled_digest)
                         .map_err(|source| refused(reference, source));
                 }
                 tracing::warn!(reference, "the compiled form does not fit this engine; compiling");
-                host.load(built_in.wasm).map_err(|source| refused(reference, source))
+                host.load(&wasm).map_err(|source| refused(reference, source))
             }
             Source::File(path) => {
                 let wasm = self.read(path)?;
@@ -201,19 +222,39 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    const ONE: BuiltIn = BuiltIn {
+        name: "one",
+        digest: "sha256:1",
+        compiled_digest: "sha256:2",
+        engine: "",
+        wasm: Packed { frame: b"no frame", size: 12 },
+        compiled: Packed { frame: b"no frame", size: 15 },
+    };
+
+    fn packed(bytes: &[u8]) -> Packed {
+        Packed { frame: Vec::leak(zstd::bulk::compress(bytes, 1).unwrap()), size: bytes.len() }
+    }
+
+    #[test]
+    fn a_built_in_component_that_cannot_be_unpacked_is_named() {
+        let built_in = Vec::leak(vec![ONE]);
+        let components = LocalComponents::new(built_in, PathBuf::new());
+        let component =
+            ComponentRef { reference: "builtin:one".to_owned(), digest: "sha256:1".to_owned() };
+        let loaded = components.load(&Host::new().unwrap(), &component).unwrap_err();
+        let inspected = components.inspect("builtin:one").unwrap_err();
+        for error in [loaded, inspected] {
+            assert!(matches!(error, ComponentError::Unpack { name: "one", .. }), "{error:?}");
+        }
+    }
+
     #[test]
     fn a_component_that_is_not_the_planned_one_is_not_even_looked_into() {
-        const BUILT_IN: &[BuiltIn] = &[BuiltIn {
-            name: "one",
-            digest: "sha256:1",
-            compiled_digest: "sha256:2",
-            engine: "",
-            wasm: b"no component",
-            compiled: b"no machine code",
-        }];
+        let wasm = packed(b"no component");
+        let built_in = Vec::leak(vec![BuiltIn { wasm, ..ONE }]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("one.wasm"), b"no component").unwrap();
-        let components = LocalComponents::new(BUILT_IN, folder.path().to_owned());
+        let components = LocalComponents::new(built_in, folder.path().to_owned());
         let host = Host::new().unwrap();
         let load = |reference: &str, digest: &str| {
             let component =

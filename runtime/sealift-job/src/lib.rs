@@ -19,6 +19,7 @@ mod maintenance;
 pub mod objects;
 mod observers;
 mod opening;
+pub mod packed;
 pub mod reader;
 pub mod report;
 pub mod secrets;

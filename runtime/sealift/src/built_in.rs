@@ -1,6 +1,7 @@
 //! The Functions that are part of this binary; `build.rs` makes the table.
 
 use sealift_job::components::BuiltIn;
+use sealift_job::packed::Packed;
 
 /// Every built-in component.
 pub(crate) static BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
@@ -19,7 +20,8 @@ mod tests {
     #[test]
     fn a_form_that_was_compiled_for_another_engine_is_not_even_looked_at() {
         let own = BUILT_IN.iter().find(|built_in| built_in.name == "restic-upload").unwrap();
-        let other = BuiltIn { engine: "another", compiled: b"no machine code", ..*own };
+        let compiled = Packed { frame: b"no machine code", size: 15 };
+        let other = BuiltIn { engine: "another", compiled, ..*own };
         let components = LocalComponents::new(Vec::leak(vec![other]), PathBuf::new());
         let reference = "builtin:restic-upload".to_owned();
         let component = ComponentRef { reference, digest: own.digest.to_owned() };

@@ -2,9 +2,9 @@
 //!
 //! Flow: one cargo invocation builds all components for wasm32-wasip2 → each gets its
 //! descriptor as a custom section → `precompile`, a binary of its own that links the host,
-//! compiles them ahead of time and writes the index. What did not change is not written, so a
-//! second run costs what two idle cargo invocations cost. Components of the tests take the
-//! first two steps only.
+//! compiles them ahead of time, packs both forms and writes the index. What did not change is not
+//! written, so a second run costs what two idle cargo invocations cost. Components of the tests
+//! take the first two steps only.
 
 use std::fs;
 use std::path::Path;
@@ -118,10 +118,10 @@ fn remove_others(folder: &Path, kept: &[String]) -> Result<()> {
         fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?
     {
         let path = entry.with_context(|| format!("failed to list {}", folder.display()))?.path();
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let component =
-            path.extension().is_some_and(|extension| extension == "wasm" || extension == "cwasm");
-        if component && !kept.contains(&format!("{stem}.wasm")) {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let (name, kind) = file.split_once('.').unwrap_or((&file, ""));
+        let component = matches!(kind, "wasm" | "cwasm" | "wasm.zst" | "cwasm.zst");
+        if component && !kept.contains(&format!("{name}.wasm")) {
             fs::remove_file(&path)
                 .with_context(|| format!("failed to remove {}", path.display()))?;
         }

@@ -2,7 +2,8 @@
 //!
 //! A binary of its own because it links the host: `cargo xtask` stays small without it. Called
 //! by `cargo xtask functions` only. Flow: read every `.wasm` → compile those whose entry in the
-//! index does not fit the bytes or the engine → write the index if it changed.
+//! index does not fit the bytes or the engine → pack both forms as `sealift` has them in it → write
+//! the index if it changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use sealift_host::{Host, inspect};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// How hard zstd tries: the highest level that needs no more memory to unpack than others.
+const LEVEL: i32 = 19;
+
 /// What `sealift` reads to find its built-in Functions.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Index {
@@ -20,7 +24,7 @@ struct Index {
     functions: Vec<Entry>,
 }
 
-/// One Function: `<name>.wasm` and `<name>.cwasm` lie beside the index.
+/// One Function: `<name>.wasm` and `<name>.cwasm` lie beside the index, and both packed (`.zst`).
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     name: String,
@@ -32,6 +36,9 @@ struct Entry {
     /// SHA-256 of the compiled form, in hex.
     cwasm_sha256: String,
     cwasm_size: usize,
+    /// What packed them: another version makes other bytes, and so another image.
+    #[serde(default)]
+    packed_by: String,
     descriptor: serde_json::Value,
 }
 
@@ -96,6 +103,7 @@ fn entry(host: &Host, folder: &Path, path: &Path, old: &[Entry]) -> Result<Entry
         bail!("its descriptor names {:?}", found.descriptor.name);
     }
     let compiled = folder.join(format!("{name}.cwasm"));
+    let packed_by = format!("zstd {}, level {LEVEL}", zstd::zstd_safe::version_string());
     let (engine, wasm_sha256) = (host.engine_hash(), digest(&wasm));
     let known = old
         .iter()
@@ -109,6 +117,10 @@ fn entry(host: &Host, folder: &Path, path: &Path, old: &[Entry]) -> Result<Entry
             code
         }
     };
+    let keep = known.is_some_and(|known| known.packed_by == packed_by);
+    for (file, bytes) in [(path, &wasm), (compiled.as_path(), &code)] {
+        pack(file, bytes, keep).context("failed to pack it")?;
+    }
     let descriptor =
         serde_json::to_value(&found.descriptor).context("failed to write the descriptor")?;
     Ok(Entry {
@@ -118,8 +130,22 @@ fn entry(host: &Host, folder: &Path, path: &Path, old: &[Entry]) -> Result<Entry
         wasm_size: wasm.len(),
         cwasm_sha256: digest(&code),
         cwasm_size: code.len(),
+        packed_by,
         descriptor,
     })
+}
+
+/// Writes `<file>.zst`; with `keep`, only if what lies there is something else.
+fn pack(file: &Path, bytes: &[u8], keep: bool) -> Result<()> {
+    let mut packed = file.as_os_str().to_owned();
+    packed.push(".zst");
+    let same = |frame: Vec<u8>| {
+        zstd::bulk::decompress(&frame, bytes.len()).is_ok_and(|known| known == bytes)
+    };
+    if keep && fs::read(&packed).is_ok_and(same) {
+        return Ok(());
+    }
+    Ok(fs::write(&packed, zstd::bulk::compress(bytes, LEVEL)?)?)
 }
 
 fn digest(bytes: &[u8]) -> String {
