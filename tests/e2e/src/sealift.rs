@@ -22,6 +22,7 @@ const RUN_LIMIT: Duration = Duration::from_secs(300);
 pub struct Sealift {
     binary: PathBuf,
     secrets: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: PathBuf,
 }
 
@@ -54,7 +55,19 @@ pub struct Running {
 impl Sealift {
     /// The `sealift` of this build; lock files go to `folder`.
     pub fn new(folder: &Path) -> Result<Self> {
-        Ok(Self { binary: binaries::sealift()?, secrets: Vec::new(), folder: folder.to_path_buf() })
+        Ok(Self {
+            binary: binaries::sealift()?,
+            secrets: Vec::new(),
+            environment: Vec::new(),
+            folder: folder.to_path_buf(),
+        })
+    }
+
+    /// Sets a variable of every run.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Adds secrets no run may show.
@@ -72,6 +85,7 @@ impl Sealift {
             .args(arguments)
             .current_dir(&self.folder)
             .env("XDG_RUNTIME_DIR", &self.folder)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

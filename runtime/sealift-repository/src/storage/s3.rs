@@ -61,6 +61,9 @@ impl Bucket {
             .with_connect_timeout(Duration::from_secs(20).min(options.request_timeout))
             .with_allow_http(endpoint.starts_with("http://"))
             .with_allow_invalid_certificates(*insecure_tls)
+            // Without TLS nobody needs to be trusted, and a client that looks for somebody refuses
+            // to be made where the system trusts nobody.
+            .with_no_system_certificates(endpoint.starts_with("http://"))
             // The client would take a proxy from the environment. There is no switch for that, but
             // a proxy of our own replaces it, and this one is used for no host and no address.
             .with_proxy_url("http://localhost")

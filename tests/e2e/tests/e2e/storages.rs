@@ -8,9 +8,10 @@ use libtest_mimic::Trial;
 use sealift_e2e::rest_server::RestServer;
 use sealift_e2e::restic::Restic;
 use sealift_e2e::s3::S3;
+use sealift_e2e::sealift::Sealift;
 
-use crate::scene::{PASSWORD, Scene};
-use crate::world::{World, trial};
+use crate::scene::{PASSWORD, Scene, assert_failure};
+use crate::world::{World, authority, certificate, trial};
 
 const BUCKET: &str = "backups";
 
@@ -19,6 +20,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "storages::local", local),
         trial(world, "storages::rest", rest),
         trial(world, "storages::s3", s3),
+        trial(world, "storages::s3_with_an_authority_of_its_own", s3_encrypted),
         trial(world, "storages::a_repository_of_format_1_is_appended_to", format_1),
     ]
 }
@@ -44,7 +46,7 @@ fn s3(world: &World) -> Result<()> {
     let folder = world.folder()?;
     let server = S3::start(folder.path(), BUCKET)?;
     let mut scene = Scene::new(world, world.small()?)?;
-    scene.sealift = scene.sealift.with_secrets([&server.secret_key]);
+    scene.sealift = nobody_trusted(scene.sealift.with_secrets([&server.secret_key]));
     scene.manifests.s3_repository(&server, BUCKET, "team-a/vault", PASSWORD)?;
     let restic = Restic::new(format!("s3:{}/{BUCKET}/team-a/vault", server.endpoint()), PASSWORD)?
         .with_environment(&[
@@ -52,6 +54,39 @@ fn s3(world: &World) -> Result<()> {
             ("AWS_SECRET_ACCESS_KEY", &server.secret_key),
         ]);
     both_ways(world, &scene, &restic)
+}
+
+/// As in an image that holds a program and nothing else: the authority in the Repository's Secret
+/// is all that is trusted, and it is needed.
+fn s3_encrypted(world: &World) -> Result<()> {
+    let folder = world.folder()?;
+    let (tls, right) = certificate(folder.path())?;
+    let server = S3::start_encrypted(folder.path(), BUCKET, &tls)?;
+    let mut scene = Scene::new(world, world.small()?)?;
+    scene.sealift = nobody_trusted(scene.sealift.with_secrets([&server.secret_key]));
+    let trust = |pem: &str| {
+        scene.manifests.s3_repository(&server, BUCKET, "team-a/vault", PASSWORD)?;
+        let line = format!("stringData:\n  CA_CERT_DATA: {}\n", serde_json::to_string(pem)?);
+        scene.edit("repository.yaml", "stringData:\n", &line)
+    };
+    let (wrong, _) = authority("Another authority")?;
+    trust(&wrong)?;
+    assert_failure(&scene.backup(&[])?, 1, &["certificate"])?;
+    trust(&right)?;
+    let pem = folder.path().join("authority.pem");
+    fs::write(&pem, &right)?;
+    let restic = Restic::new(format!("s3:{}/{BUCKET}/team-a/vault", server.endpoint()), PASSWORD)?
+        .with_environment(&[
+            ("AWS_ACCESS_KEY_ID", &server.access_key),
+            ("AWS_SECRET_ACCESS_KEY", &server.secret_key),
+            ("RESTIC_CACERT", &pem.to_string_lossy()),
+        ]);
+    both_ways(world, &scene, &restic)
+}
+
+/// `sealift` where the system trusts no authority.
+fn nobody_trusted(sealift: Sealift) -> Sealift {
+    sealift.with_variable("SSL_CERT_FILE", "/dev/null")
 }
 
 /// Sealift makes the repository and a snapshot, restic adds one of its own, both list and check both.

@@ -137,7 +137,7 @@ fn filled_cluster(folder: &Path) -> Result<FilledCluster> {
 }
 
 /// A certificate for `localhost`, and the PEM of the authority that signed it.
-fn certificate(folder: &Path) -> Result<(Tls, String)> {
+pub fn certificate(folder: &Path) -> Result<(Tls, String)> {
     let (authority_pem, authority) = authority("Authority of the tests")?;
     let key = rcgen::KeyPair::generate()?;
     let certificate =
