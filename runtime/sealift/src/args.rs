@@ -193,6 +193,11 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub(crate) pod_name: String,
 
+    /// How much nicer it is to others of its node; at least -20 and at most 19, less than 0 needs
+    /// the capability SYS_NICE.
+    #[arg(long, value_name = "NUMBER", env = "NICE_ADJUSTMENT", allow_hyphen_values = true)]
+    pub(crate) nice: Option<i32>,
+
     /// Where the interim volume is mounted, if the plan has one.
     #[arg(long, value_name = "DIR", default_value = "/stash-interim-volume")]
     pub(crate) interim_dir: PathBuf,

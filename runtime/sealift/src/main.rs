@@ -11,6 +11,9 @@ mod exit;
 mod logs;
 mod manifests;
 mod output;
+#[cfg(test)]
+mod pods;
+mod priority;
 mod progress;
 mod repository;
 mod summary;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, JobArgs};
 use crate::exit::{Exit, Failure};
 use crate::logs::Style;
 use crate::output::Output;
@@ -44,6 +47,9 @@ fn start(cli: &Cli) -> Result<Exit, Failure> {
         _ => (Style::Text, "warn"),
     };
     logs::init(cli.log.as_deref().unwrap_or(filter), style)?;
+    if let Command::Job(JobArgs { nice: Some(nice), .. }) = &cli.command {
+        priority::adjust(*nice);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

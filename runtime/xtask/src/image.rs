@@ -51,18 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     steps.done(&format!("{} MB", megabytes(program.len() as u64)));
 
     steps.begin("The image", None);
-    let image = Image {
-        name: arguments.name.clone(),
-        architecture: program::ARCHITECTURE,
-        entrypoint: "/sealift",
-        // The user the original runs its Jobs as. There is no /etc/passwd: kubelet needs none.
-        user: "65535:65535",
-        labels: labels(),
-    };
-    let entries = [
-        Entry { path: "sealift", mode: 0o755, content: program },
-        Entry { path: roots::PATH, mode: 0o644, content: roots::bundle() },
-    ];
+    let image = image(arguments.name.clone());
+    let entries = entries(program);
     let output = workspace.root.join(&arguments.output);
     let written = image.write(&entries, &output)?;
     steps.done(&output.display().to_string());
@@ -81,6 +71,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn image(name: String) -> Image {
+    Image {
+        name,
+        architecture: program::ARCHITECTURE,
+        entrypoint: "/sealift",
+        // The user the original runs its Jobs as. There is no /etc/passwd: kubelet needs none.
+        user: "65535:65535",
+        labels: labels(),
+    }
+}
+
+/// All there is in it: one program for the operator and for every Job, and what its clients trust.
+fn entries(program: Vec<u8>) -> [Entry; 2] {
+    [
+        Entry { path: "sealift", mode: 0o755, content: program },
+        Entry { path: roots::PATH, mode: 0o644, content: roots::bundle() },
+    ]
 }
 
 /// `sealift` as the image has it, for those who want to know what it costs: where it lies.
@@ -111,6 +120,22 @@ fn megabytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_image_holds_the_program_and_the_authorities_it_trusts_and_nothing_else() {
+        let entries = entries(b"the program".to_vec());
+        let shown = entries.each_ref().map(|it| (format!("/{}", it.path), it.mode));
+        let image = image("localhost/sealift:1".to_owned());
+        assert_eq!(
+            shown,
+            [
+                (image.entrypoint.to_owned(), 0o755),
+                ("/etc/ssl/certs/ca-certificates.crt".to_owned(), 0o644),
+            ]
+        );
+        // Not root, and nobody who owns one of these files.
+        assert_eq!(image.user, "65535:65535");
+    }
 
     #[test]
     fn sizes_are_rounded_up() {

@@ -1,5 +1,7 @@
 //! The Repository of a session: found, allowed, and where it points.
 
+use std::path::Path;
+
 use sealift_core::plan::{Location, ObjectRef, RepositoryPlan, SecretRef};
 use url::Url;
 
@@ -157,6 +159,25 @@ fn location(
     None
 }
 
+/// Where a pod has the program, what it reads, what it writes, and its token; a volume over one of
+/// them takes that away. The Repository may be of another namespace than the pod.
+const OF_THE_POD: [&str; 8] = [
+    "/dev",
+    "/etc",
+    "/proc",
+    "/sealift",
+    "/stash-interim-volume",
+    "/stash-tmp",
+    "/sys",
+    "/var/run",
+];
+
+/// What of a pod a volume at `mount` would hide, or lie in.
+fn hidden(mount: &Path) -> Option<&'static str> {
+    let meets = |path: &&str| mount.starts_with(path) || Path::new(path).starts_with(mount);
+    OF_THE_POD.into_iter().find(meets)
+}
+
 fn folder(
     environment: Environment,
     reference: &ObjectRef,
@@ -175,12 +196,21 @@ fn folder(
         );
         return None;
     }
-    if mount == "/stash" || mount.starts_with("/stash/") {
+    let reserved = match environment {
+        _ if Path::new(mount).starts_with("/stash") => {
+            Some("/stash and what lies below it is reserved".to_owned())
+        }
+        Environment::Pod => hidden(Path::new(mount))
+            .map(|path| format!("a volume at {mount:?} would hide what the pod has at {path}")),
+        // Nothing is mounted there.
+        Environment::Local => None,
+    };
+    if let Some(message) = reserved {
         problems.add(
             Reason::Invalid,
             reference,
             "spec.backend.local.mountPath",
-            "/stash and what lies below it is reserved",
+            message,
             "mount the volume elsewhere",
         );
         return None;

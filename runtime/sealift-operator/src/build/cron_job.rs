@@ -1,11 +1,15 @@
 //! The CronJob of a BackupConfiguration, and what it may do: make BackupSessions.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
-use sealift_api::runtime_settings::{ContainerRuntimeSettings, RuntimeSettings};
+use sealift_api::runtime_settings::{
+    ContainerRuntimeSettings, PodRuntimeSettings, RuntimeSettings,
+};
 use sealift_core::schedule::time_zone;
 
 use super::{Access, access, pod};
@@ -20,7 +24,8 @@ const CONTAINER: &str = "stash-trigger";
 /// start anything; a schedule of every minute misses 30 starts in it, below the 100 after which
 /// old controller managers give up.
 const STARTING_DEADLINE_SECONDS: i64 = 1800;
-/// Making one object takes seconds; whatever takes longer is stuck.
+/// Making one object takes seconds; whatever takes longer is stuck. A pod has the time of a
+/// session's to get its node and its image, before that counts.
 const ACTIVE_DEADLINE_SECONDS: i64 = 300;
 /// A session that could not be made is tried again: the API server may have been away.
 const TRIES: i32 = 3;
@@ -48,8 +53,11 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
     };
     let mut job_labels = labels.clone();
     job_labels.insert(DELETE_ON_COMPLETION.0.to_owned(), DELETE_ON_COMPLETION.1.to_owned());
-    let inner = |labels| Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() });
     let runtime = settings(configuration.spec.runtime_settings.as_ref());
+    let user = runtime.pod.clone().unwrap_or_default();
+    let mut pod_labels = user.pod_labels;
+    pod_labels.extend(labels);
+    let patience = i64::try_from(options.pending_limit.as_secs()).unwrap_or(i64::MAX);
     let mut spec = pod::settings(Some(&runtime), options);
     spec.service_account_name = Some(name.to_owned());
     let mut container = pod::container(CONTAINER.to_owned(), Some(&runtime), options);
@@ -59,6 +67,8 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
         "--invoker-kind=BackupConfiguration".to_owned(),
         format!("--invoker-namespace={namespace}"),
     ]);
+    // What it says last is told on the BackupConfiguration.
+    container.termination_message_policy = Some("FallbackToLogsOnError".to_owned());
     spec.containers = vec![container];
     let (time_zone, schedule) =
         time_zone(configuration.spec.schedule.as_deref().unwrap_or_default());
@@ -69,11 +79,18 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
             failed_jobs_history_limit: Some(1),
             successful_jobs_history_limit: Some(1),
             job_template: JobTemplateSpec {
-                metadata: inner(job_labels),
+                metadata: Some(ObjectMeta { labels: Some(job_labels), ..ObjectMeta::default() }),
                 spec: Some(JobSpec {
-                    active_deadline_seconds: Some(ACTIVE_DEADLINE_SECONDS),
+                    active_deadline_seconds: Some(patience.saturating_add(ACTIVE_DEADLINE_SECONDS)),
                     backoff_limit: Some(TRIES),
-                    template: PodTemplateSpec { metadata: inner(labels), spec: Some(spec) },
+                    template: PodTemplateSpec {
+                        metadata: Some(ObjectMeta {
+                            labels: Some(pod_labels),
+                            annotations: Some(user.pod_annotations).filter(|it| !it.is_empty()),
+                            ..ObjectMeta::default()
+                        }),
+                        spec: Some(spec),
+                    },
                     ..JobSpec::default()
                 }),
             },
@@ -91,11 +108,20 @@ pub fn trigger(configuration: &BackupConfiguration, name: &str, options: &Option
     Trigger { cron_job, access: Access { service_account, role, binding } }
 }
 
-/// Of the user's settings a CronJob gets these; what places a pod is meant for the backup.
+/// Of the user's settings a CronJob gets these. The original's gets those of the container alone;
+/// but where a pod needs a pull secret, a toleration or a node of a kind to run at all, so does this
+/// one, and without it no session is ever made. Who it runs as is its own, and its probes and
+/// priorities are nobody's.
 fn settings(user: Option<&RuntimeSettings>) -> RuntimeSettings {
+    let pod = user.and_then(|user| user.pod.as_ref());
     let container = user.and_then(|user| user.container.as_ref());
     RuntimeSettings {
-        pod: None,
+        pod: pod.map(|pod| PodRuntimeSettings {
+            service_account_name: None,
+            service_account_annotations: BTreeMap::new(),
+            automount_service_account_token: None,
+            ..pod.clone()
+        }),
         container: container.map(|container| ContainerRuntimeSettings {
             resources: container.resources.clone(),
             env: container.env.clone(),

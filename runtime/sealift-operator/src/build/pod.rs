@@ -161,36 +161,32 @@ fn container_security(
     security
 }
 
-/// Ours, before the user's, so that the user's win.
-fn environment(runtime: Option<&RuntimeSettings>) -> Vec<EnvVar> {
-    let field = |name: &str, path: &str| EnvVar {
-        name: name.to_owned(),
+/// What every process of ours is told of its pod.
+pub(super) fn pod_name() -> EnvVar {
+    EnvVar {
+        name: "POD_NAME".to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector { api_version: None, field_path: path.to_owned() }),
+            field_ref: Some(ObjectFieldSelector {
+                api_version: None,
+                field_path: "metadata.name".to_owned(),
+            }),
             ..EnvVarSource::default()
         }),
-    };
+    }
+}
+
+/// Ours, before the user's, so that the user's win.
+fn environment(runtime: Option<&RuntimeSettings>) -> Vec<EnvVar> {
     let value = |name: &str, value: String| EnvVar {
         name: name.to_owned(),
         value: Some(value),
         value_from: None,
     };
-    let mut variables = vec![
-        field("POD_NAME", "metadata.name"),
-        field("POD_NAMESPACE", "metadata.namespace"),
-        value("TMPDIR", TEMP_FOLDER.to_owned()),
-    ];
+    let mut variables = vec![pod_name(), value("TMPDIR", TEMP_FOLDER.to_owned())];
     let container = runtime.and_then(|runtime| runtime.container.as_ref());
-    let nice = container.and_then(|container| container.nice.as_ref());
-    let ionice = container.and_then(|container| container.ionice.as_ref());
-    for (name, number) in [
-        ("NICE_ADJUSTMENT", nice.and_then(|nice| nice.adjustment)),
-        ("IONICE_CLASS", ionice.and_then(|ionice| ionice.class)),
-        ("IONICE_CLASS_DATA", ionice.and_then(|ionice| ionice.class_data)),
-    ] {
-        variables.extend(number.map(|number| value(name, number.to_string())));
-    }
+    let nice = container.and_then(|container| container.nice.as_ref()?.adjustment);
+    variables.extend(nice.map(|number| value("NICE_ADJUSTMENT", number.to_string())));
     variables
 }
 

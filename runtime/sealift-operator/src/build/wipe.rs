@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{
-    EnvVar, EnvVarSource, ObjectFieldSelector, PodTemplateSpec, ServiceAccount,
-};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sealift_api::repository::Repository;
@@ -127,7 +125,7 @@ impl Wipe<'_> {
             format!("--uid={}", self.uid()),
             format!("--generation={}", self.generation()),
         ]);
-        container.env = Some(vec![pod_name()]);
+        container.env = Some(vec![pod::pod_name()]);
         spec.containers = vec![container];
         let labels = of(self.repository.name());
         Job {
@@ -164,19 +162,5 @@ fn owner(service_account: &ServiceAccount) -> OwnerReference {
         uid: service_account.metadata.uid.clone().unwrap_or_default(),
         controller: None,
         block_owner_deletion: None,
-    }
-}
-
-fn pod_name() -> EnvVar {
-    EnvVar {
-        name: "POD_NAME".to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector {
-                api_version: None,
-                field_path: "metadata.name".to_owned(),
-            }),
-            ..EnvVarSource::default()
-        }),
     }
 }

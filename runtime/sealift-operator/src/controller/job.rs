@@ -14,6 +14,7 @@ use sealift_core::outcome::JobOutcome;
 use sealift_kube::watch::Key;
 use sealift_kube::{delete, read};
 
+use super::pull_secrets;
 use crate::cluster::Cluster;
 use crate::ending::{Death, Ending, Verdict, judge};
 use crate::engine::Next;
@@ -159,7 +160,10 @@ async fn time_left(
         return Ok(Left::Nothing);
     }
     match give_up {
-        Some((at, death)) if now >= at => {
+        Some((at, mut death)) if now >= at => {
+            if let Some(found) = job.find(cluster).await? {
+                death = pull_secrets::explain(cluster, &found, death).await;
+            }
             job.end(cluster).await?;
             Ok(Left::NoPatience(death))
         }

@@ -174,6 +174,47 @@ fn a_local_repository_is_mounted_where_the_plan_looks_for_it() {
     ");
 }
 
+/// What the owner of the Repository writes is mounted into the pods of all who may use it.
+#[test]
+fn a_local_repository_hides_nothing_of_the_pod() {
+    let s3 =
+        "s3: {endpoint: http://s3.storage.svc:7070, bucket: stash-testing, prefix: demo-vault}";
+    let interim = "  interimVolumeTemplate:
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+  schedule:";
+    let at = |path: &str| {
+        let local = format!("local: {{mountPath: \"{path}\", emptyDir: {{}}}}");
+        backup().edit("repository", s3, &local).edit("invoker", "  schedule:", interim)
+    };
+    let job = backup_objects(&at("/safe/data")).job;
+    let pod = job.spec.unwrap().template.spec.unwrap();
+    let mounts = pod.containers[0].volume_mounts.as_deref().unwrap();
+    assert_eq!(mounts.len(), 4);
+    // Kubelet's own, and what the image holds.
+    let mut paths = vec![
+        "/var/run/secrets/kubernetes.io/serviceaccount".to_owned(),
+        "/dev/termination-log".to_owned(),
+        "/etc/resolv.conf".to_owned(),
+        "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+        "/sealift".to_owned(),
+    ];
+    let own = mounts.iter().filter(|mount| mount.name != "stash-local");
+    paths.extend(own.map(|mount| mount.mount_path.clone()));
+    for path in paths {
+        let (above, _) = path.rsplit_once('/').unwrap();
+        let above = if above.is_empty() { path.as_str() } else { above };
+        let (below, otherwise) = (format!("{path}/below"), format!("/.//{path}/"));
+        for mount in [path.as_str(), above, &below, &otherwise] {
+            let error = at(mount).planned().expect_err(mount);
+            let text = error.to_string();
+            assert!(text.contains("spec.backend.local.mountPath: a volume at"), "{text}");
+        }
+    }
+    for mount in ["/safe", "/sealift-data", "/stash-tmp-data", "/var/lib/data"] {
+        assert_eq!(at(mount).planned().map(drop), Ok(()), "{mount}");
+    }
+}
+
 #[test]
 fn a_repository_of_another_namespace_gets_a_role_of_its_own() {
     let own = "metadata: {name: gcp-demo-repo, namespace: demo,";

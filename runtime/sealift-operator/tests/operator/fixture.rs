@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::object::Object;
 use sealift_api::objects::{Objects, SourceFile};
-use sealift_api::planner::{ComponentInfo, PlanInput, plan};
+use sealift_api::planner::{ComponentInfo, PlanError, PlanInput, plan};
 use sealift_api::repository::Repository;
 use sealift_api::restore_session::RestoreSession;
 use sealift_core::plan::{ObjectRef, Plan};
@@ -107,6 +107,11 @@ impl World {
     }
 
     pub(crate) fn plan(&self) -> Plan {
+        self.planned().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The plan, or why there is none.
+    pub(crate) fn planned(&self) -> Result<Plan, PlanError> {
         let objects = self.objects();
         let invoker = ObjectRef {
             group: "stash.appscode.com".into(),
@@ -122,7 +127,6 @@ impl World {
             components: &options.components,
             options: &options.plan_options(),
         })
-        .unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub(crate) fn repository(&self) -> Repository {

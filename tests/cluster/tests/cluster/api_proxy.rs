@@ -38,9 +38,20 @@ struct Rule {
     fault: Fault,
 }
 
+/// A request, as far as rows look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// The forms of an answer that were asked for; empty if none was.
+    pub accept: String,
+}
+
 #[derive(Default)]
 struct Faults {
     rules: Vec<Rule>,
+    asked: Vec<Asked>,
     under_way: usize,
     released: bool,
 }
@@ -108,6 +119,11 @@ impl ApiProxy {
         self.rules().rules.push(Rule { method, path: path.into(), fault });
     }
 
+    /// All requests so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.rules().asked.clone()
+    }
+
     /// Waits until every rule has been met.
     pub fn wait_until_met(&self) -> Result<()> {
         wait::until("all faults have happened", PATIENCE, || {
@@ -158,6 +174,7 @@ impl Drop for ApiProxy {
 struct Request {
     method: String,
     path: String,
+    accept: String,
     bytes: Vec<u8>,
 }
 
@@ -172,6 +189,7 @@ fn read(client: &TcpStream) -> Result<Request> {
     let (method, path) = (method.to_owned(), path.to_owned());
     let mut bytes = first.into_bytes();
     let mut length = 0;
+    let mut accept = Vec::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -180,11 +198,10 @@ fn read(client: &TcpStream) -> Result<Request> {
         if line == "\r\n" {
             break;
         }
-        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        match name.as_str() {
-            "content-length" => {
-                length = line.split_once(':').map_or("", |(_, value)| value).trim().parse()?;
-            }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse()?,
+            "accept" => accept.push(value.trim().to_owned()),
             "transfer-encoding" => bail!("{method} {path} has a body without a length"),
             "connection" => continue,
             _ => {}
@@ -195,7 +212,7 @@ fn read(client: &TcpStream) -> Result<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     bytes.extend_from_slice(&body);
-    Ok(Request { method, path, bytes })
+    Ok(Request { method, path, accept: accept.join(", "), bytes })
 }
 
 fn serve(mut client: TcpStream, behind: u16, rules: &Rules) -> Result<()> {
@@ -203,6 +220,9 @@ fn serve(mut client: TcpStream, behind: u16, rules: &Rules) -> Result<()> {
     let faults = || rules.lock().unwrap_or_else(PoisonError::into_inner);
     let fault = {
         let mut faults = faults();
+        let Request { method, path, accept, .. } = &request;
+        let [method, path, accept] = [method, path, accept].map(Clone::clone);
+        faults.asked.push(Asked { method, path, accept });
         let met = faults.rules.first().is_some_and(|rule| {
             request.method == rule.method && request.path.contains(rule.path.as_str())
         });

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::Trial;
+use sealift_cluster::client::PATIENCE;
 use sealift_cluster::manifests;
-use sealift_e2e::binaries;
+use sealift_e2e::{binaries, wait};
 use serde_json::Value;
 
 use crate::scene::Scene;
@@ -103,6 +104,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "deploy: sealift knows every argument of the chart", |_| arguments()),
         trial(world, "deploy: the API server takes the plain manifests, strictly", plain_manifests),
         trial(world, "deploy: the operator's rights are these and no others", rights),
+        trial(world, "deploy: who may only view a namespace sees no AppBinding", users),
     ];
     for chart in ["sealift", "sealift-crds"] {
         trials.push(trial(world, format!("deploy: lint finds nothing in {chart}"), move |_| {
@@ -337,7 +339,7 @@ fn rights(world: &World) -> Result<()> {
     ];
     let scene = Scene::without_operator(world, "deploy-rights")?;
     let user = format!("system:serviceaccount:{}:rights-sealift", scene.namespace);
-    for object in helm_rendered_for(&scene, &[])? {
+    for object in helm_rendered_for(&scene, "cluster-role", &[])? {
         scene
             .plane
             .kubectl()
@@ -359,7 +361,7 @@ fn rights(world: &World) -> Result<()> {
         ensure!(may(verb, resource)? == wanted, "{verb} {resource}: not {wanted}");
     }
     let less = ["--set=rbac.execHooks=false,rbac.restoreUnsealKeys=false"];
-    for object in helm_rendered_for(&scene, &less)? {
+    for object in helm_rendered_for(&scene, "cluster-role", &less)? {
         scene
             .plane
             .kubectl()
@@ -370,13 +372,45 @@ fn rights(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The chart's objects about rights, for a release named `rights` in the scene's namespace.
-fn helm_rendered_for(scene: &Scene<'_>, values: &[&str]) -> Result<Vec<Value>> {
+/// An AppBinding may hold a secret in its text, and who may view reads no Secrets.
+fn users(world: &World) -> Result<()> {
+    let scene = Scene::without_operator(world, "deploy-users")?;
+    for object in helm_rendered_for(&scene, "users", &[])? {
+        scene.plane.kubectl().apply(&object.to_string(), &["--server-side"])?;
+    }
+    for role in ["view", "edit"] {
+        let (cluster_role, user) =
+            (format!("--clusterrole=rights-sealift-{role}"), format!("--user={role}er"));
+        scene.kubectl(&["create", "rolebinding", role, &cluster_role, &user])?;
+    }
+    let may = |user: &str, verb: &str, resource: &str| -> Result<bool> {
+        let namespace = format!("--namespace={}", scene.namespace);
+        let arguments = ["auth", "can-i", verb, resource, &namespace, "--as", user];
+        Ok(scene.plane.kubectl().run(&arguments)?.stdout.trim() == "yes")
+    };
+    let (backups, bindings) =
+        ("backupconfigurations.stash.appscode.com", "appbindings.appcatalog.appscode.com");
+    // A binding counts a little later than it is made.
+    for (user, resource) in [("viewer", backups), ("editer", bindings)] {
+        let what = format!("the {user} may get {resource}");
+        wait::until(&what, PATIENCE, || Ok(may(user, "get", resource)?.then_some(())))?;
+    }
+    for verb in ["get", "list", "watch"] {
+        ensure!(may("viewer", verb, backups)?, "{verb} {backups}");
+        ensure!(!may("viewer", verb, bindings)?, "the viewer may {verb} {bindings}");
+        ensure!(may("editer", verb, bindings)?, "the editer may not {verb} {bindings}");
+    }
+    Ok(())
+}
+
+/// The chart's objects of one template about rights, for a release named `rights` in the scene's
+/// namespace.
+fn helm_rendered_for(scene: &Scene<'_>, file: &str, values: &[&str]) -> Result<Vec<Value>> {
     let output = helm_program()?
         .args(["template", "rights"])
         .arg(chart("sealift"))
         .arg(format!("--namespace={}", scene.namespace))
-        .arg("--show-only=templates/cluster-role.yaml")
+        .arg(format!("--show-only=templates/{file}.yaml"))
         .args(values)
         .output()
         .context("failed to run helm")?;

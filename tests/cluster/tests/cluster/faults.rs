@@ -256,11 +256,20 @@ fn unreadable_object(world: &World) -> Result<()> {
     let mut strange = scene.backup()?;
     strange["metadata"]["name"] = json!("strange");
     strange["spec"]["schedule"] = json!(["not", "a", "text"]);
+    // As the original left them.
+    let mut finalized = strange.clone();
+    finalized["metadata"]["name"] = json!("finalized");
+    finalized["metadata"]["finalizers"] = json!(["stash.appscode.com"]);
     with_schema(world, Some(&loose), &before)?;
     // The new schema counts a little later.
-    let made = insist(&scene, Resource::BACKUP_CONFIGURATION, &strange);
+    let made = insist(&scene, Resource::BACKUP_CONFIGURATION, &strange)
+        .and_then(|()| insist(&scene, Resource::BACKUP_CONFIGURATION, &finalized));
     with_schema(world, None, &before)?;
     made?;
+    // It goes, and with it could its namespace.
+    client.delete(Resource::BACKUP_CONFIGURATION, &scene.namespace, "finalized")?;
+    let path = Resource::BACKUP_CONFIGURATION.path(&scene.namespace, "finalized");
+    client.wait_until_gone(&path)?;
     let events = Resource::EVENT.list(&scene.namespace);
     let event = client.wait("an event names it", &events, |list| {
         let events = list?["items"].as_array()?;

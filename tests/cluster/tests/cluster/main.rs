@@ -46,6 +46,7 @@ mod operators;
 mod parameters;
 mod pod_faults;
 mod pods;
+mod pulled;
 mod readiness;
 mod refusals;
 mod repositories;
@@ -56,6 +57,7 @@ mod retries;
 mod rights;
 mod round;
 mod scene;
+mod secrets;
 mod security;
 mod sessions;
 mod shore;
@@ -89,7 +91,9 @@ fn main() {
     let trials = trials(&world);
     let conclusion = libtest_mimic::run(&arguments, trials);
     let all = arguments.filter.is_none() && arguments.skip.is_empty();
-    let judged = libtest_mimic::run(&arguments, rights::judgement(&world, all));
+    let mut judgement = rights::judgement(&world, all);
+    judgement.extend(secrets::judgement(&world, all));
+    let judged = libtest_mimic::run(&arguments, judgement);
     world.say_figures();
     // `exit` runs no destructors: the servers end here.
     drop(world);
@@ -129,6 +133,8 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         wiping::tests(world),
         in_use::tests(world),
         security::tests(world),
+        secrets::tests(world),
+        pulled::tests(world),
         intruders::tests(world),
         mistaken::tests(world),
     ]

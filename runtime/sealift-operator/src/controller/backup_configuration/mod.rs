@@ -13,6 +13,7 @@ use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
+use crate::controller::unreadable;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::{labels, planning};
@@ -30,7 +31,7 @@ pub(crate) const COMPONENT: &str = "BackupConfiguration Controller";
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     let configurations = &cluster.stores.configurations;
     let Some(configuration) = configurations.find(&key) else {
-        cluster.tell_unreadable(COMPONENT, configurations, &key).await;
+        unreadable::reconcile(&cluster, COMPONENT, configurations, &key, labels::FINALIZER).await?;
         return Ok(Next::Wait);
     };
     if labels::is_going(&configuration.metadata) {

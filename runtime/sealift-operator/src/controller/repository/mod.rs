@@ -21,6 +21,7 @@ use sealift_kube::apply as server;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
+use crate::controller::unreadable;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, REPOSITORY_FINALIZER};
@@ -35,11 +36,14 @@ const USER_KIND: &str = "BackupConfiguration";
 /// # Errors
 /// A call to the API server failed.
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
-    let Some(repository) = cluster.stores.repositories.find(&key) else {
+    let repositories = &cluster.stores.repositories;
+    let Some(repository) = repositories.find(&key) else {
         // Gone, or not readable: then it may be there.
-        if cluster.stores.repositories.unreadable(&key).is_none() {
+        if repositories.unreadable(&key).is_none() {
             wipe::sweep(&cluster, &key).await?;
         }
+        unreadable::reconcile(&cluster, COMPONENT, repositories, &key, REPOSITORY_FINALIZER)
+            .await?;
         return Ok(Next::Wait);
     };
     let has = labels::has_finalizer(&repository.metadata, REPOSITORY_FINALIZER);

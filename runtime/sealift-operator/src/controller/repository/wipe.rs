@@ -24,6 +24,7 @@ use crate::build::Access;
 use crate::build::wipe::Wipe;
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
+use crate::controller::pull_secrets;
 use crate::ending::{Death, Verdict, judge};
 use crate::engine::Next;
 use crate::error::Result;
@@ -162,21 +163,22 @@ async fn follow(
     let now = cluster.now();
     let key = Key::of(job);
     let selector = format!("batch.kubernetes.io/job-name={}", key.name);
-    let pods: Vec<Arc<Pod>> = read::list(&cluster.client, Some(&key.namespace), &selector)
-        .await?
-        .into_iter()
-        .map(Arc::new)
-        .collect();
-    let (death, since) =
-        match judge(Some(job), &pods, cluster.options.pending_limit).verdict(&key.to_string()) {
-            Verdict::Done(record) => return Ok(Progress::Done(record.message)),
-            Verdict::Open(None) => return Ok(running(job, number, LOOK_AGAIN)),
-            Verdict::Open(Some((at, _))) if now < at => {
-                return Ok(running(job, number, LOOK_AGAIN));
-            }
-            Verdict::Open(Some((at, death))) => (death, at),
-            Verdict::Lost(death) => (death, ended(job).unwrap_or(now)),
-        };
+    let live = read::list::<Pod>(&cluster.client, Some(&key.namespace), &selector).await?;
+    // Labels are anybody's, and what a pod leaves says that the data is gone.
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let is_its = |pod: &Pod| labels::is_controlled_by(&pod.metadata, uid);
+    let pods: Vec<Arc<Pod>> = live.into_iter().filter(is_its).map(Arc::new).collect();
+    let (death, since) = match judge(Some(job), &pods, cluster.options.pending_limit)
+        .verdict(&key.to_string())
+    {
+        Verdict::Done(record) => return Ok(Progress::Done(record.message)),
+        Verdict::Open(None) => return Ok(running(job, number, LOOK_AGAIN)),
+        Verdict::Open(Some((at, _))) if now < at => {
+            return Ok(running(job, number, LOOK_AGAIN));
+        }
+        Verdict::Open(Some((at, death))) => (pull_secrets::explain(cluster, job, death).await, at),
+        Verdict::Lost(death) => (death, ended(job).unwrap_or(now)),
+    };
     let again = due(since, number);
     if now < again {
         return Ok(failed(&death, number, again, now));

@@ -17,7 +17,7 @@ use sealift_kube::watch::Key;
 use crate::admission::{Session, Turn};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
-use crate::controller::queued;
+use crate::controller::{queued, unreadable};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::{labels, planning};
@@ -32,7 +32,8 @@ pub(crate) const COMPONENT: &str = "RestoreSession Controller";
 pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     let Some(session) = cluster.stores.restores.find(&key) else {
         leave(&cluster, &key);
-        cluster.tell_unreadable(COMPONENT, &cluster.stores.restores, &key).await;
+        let restores = &cluster.stores.restores;
+        unreadable::reconcile(&cluster, COMPONENT, restores, &key, labels::FINALIZER).await?;
         return Ok(Next::Wait);
     };
     if labels::is_going(&session.metadata) {
