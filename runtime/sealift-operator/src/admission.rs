@@ -1,5 +1,5 @@
-//! Which sessions may run: at most so many at once, and in a fair order, which is `line`'s. Backups
-//! and restores stand in one queue.
+//! Which sessions may run: at most so many at once, and in a fair order, which is `line`'s, as is
+//! what one namespace may take of the places. Backups and restores stand in one queue.
 //!
 //! Also here: the claims on an invoker and on a target, which only one session holds at a time. All
 //! of it is in memory, entered anew from the status of running sessions when the operator starts.
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use sealift_core::plan::ObjectRef;
 use sealift_kube::watch::Key;
 
-use crate::line::Line;
+use crate::line::{Line, Sharing};
 
 /// What a session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,8 @@ pub enum Turn {
         waiting: usize,
         /// How many run.
         running: usize,
+        /// Places are free, but for other namespaces.
+        kept: bool,
     },
 }
 
@@ -82,6 +84,8 @@ pub struct Admission {
 #[derive(Default)]
 struct State {
     line: Line,
+    /// As it was when somebody last asked.
+    sharing: Sharing,
     /// The session that holds an invoker. A restore is its own.
     invokers: BTreeMap<Key, Session>,
     /// The session that holds a target.
@@ -160,20 +164,27 @@ impl Admission {
         }
     }
 
-    /// Asks for a session's turn.
-    pub fn ask(&self, session: &Session, created: Timestamp) -> Turn {
+    /// Asks for a session's turn. Where the places are `shared`, because more than one namespace may
+    /// want them, none takes those it would leave nobody else.
+    pub fn ask(&self, session: &Session, created: Timestamp, shared: bool) -> Turn {
         let mut state = self.state();
         if state.line.runs(session) {
             return Turn::Now;
         }
+        state.sharing = if shared { Sharing::Namespaces } else { Sharing::Nobody };
         state.line.wait(session, created);
-        let position = state.line.place(session).unwrap_or(1);
-        let running = state.line.running();
-        if self.limit == 0 || position <= self.limit.saturating_sub(running) {
+        let free = self.free(&state);
+        if state.line.is_first(session, free, state.sharing) {
             state.line.run(session);
             return Turn::Now;
         }
-        Turn::Wait { position, waiting: state.line.waiting(), running }
+        let position = state.line.place(session).unwrap_or(1);
+        Turn::Wait {
+            position,
+            waiting: state.line.waiting(),
+            running: state.line.running(),
+            kept: position <= free,
+        }
     }
 
     /// A session has ended, or does not want to run any more. The result are those whose turn
@@ -199,13 +210,17 @@ impl Admission {
             .map(|(refused, _)| refused)
             .collect();
         if was_in_line && state.line.waiting() > 0 {
-            let free = match self.limit {
-                0 => usize::MAX,
-                limit => limit.saturating_sub(state.line.running()),
-            };
-            next.extend(state.line.first(free));
+            next.extend(state.line.first(self.free(&state), state.sharing));
         }
         next
+    }
+
+    /// How many places are free.
+    fn free(&self, state: &State) -> usize {
+        match self.limit {
+            0 => usize::MAX,
+            limit => limit.saturating_sub(state.line.running()),
+        }
     }
 
     /// How many run and how many wait.
@@ -251,20 +266,41 @@ mod tests {
         let admission = Admission::new(2);
         let [a, b, d] = ["a", "b", "d"].map(|name| backup("demo", name));
         let c = restore("demo", "c");
-        assert_eq!(admission.ask(&a, at(1)), Turn::Now);
-        assert_eq!(admission.ask(&b, at(2)), Turn::Now);
-        assert_eq!(admission.ask(&d, at(4)), Turn::Wait { position: 1, waiting: 1, running: 2 });
-        assert_eq!(admission.ask(&c, at(3)), Turn::Wait { position: 1, waiting: 2, running: 2 });
+        assert_eq!(admission.ask(&a, at(1), false), Turn::Now);
+        assert_eq!(admission.ask(&b, at(2), false), Turn::Now);
+        let waits = |position, waiting| Turn::Wait { position, waiting, running: 2, kept: false };
+        assert_eq!(admission.ask(&d, at(4), false), waits(1, 1));
+        assert_eq!(admission.ask(&c, at(3), false), waits(1, 2));
         assert_eq!(admission.leave(&a), std::slice::from_ref(&c));
         // The one that was not called does not slip in.
-        assert!(matches!(admission.ask(&d, at(4)), Turn::Wait { position: 2, .. }));
-        assert_eq!(admission.ask(&c, at(3)), Turn::Now);
-        assert_eq!(admission.ask(&c, at(3)), Turn::Now);
+        assert!(matches!(admission.ask(&d, at(4), false), Turn::Wait { position: 2, .. }));
+        assert_eq!(admission.ask(&c, at(3), false), Turn::Now);
+        assert_eq!(admission.ask(&c, at(3), false), Turn::Now);
         assert_eq!(admission.counts(), (2, 1));
         assert!(admission.leave(&backup("demo", "unknown")).is_empty());
         // A backup of the same name is another session.
         assert!(admission.leave(&backup("demo", "c")).is_empty());
         assert_eq!(admission.counts(), (2, 1));
+    }
+
+    #[test]
+    fn the_last_place_is_for_a_namespace_that_holds_none() {
+        let admission = Admission::new(3);
+        let [a, b, c] = ["a", "b", "c"].map(|name| backup("hog", name));
+        let late = backup("late", "one");
+        assert_eq!(admission.ask(&a, at(1), true), Turn::Now);
+        assert_eq!(admission.ask(&b, at(2), true), Turn::Now);
+        let kept = Turn::Wait { position: 1, waiting: 1, running: 2, kept: true };
+        assert_eq!(admission.ask(&c, at(3), true), kept);
+        assert_eq!(admission.ask(&late, at(9), true), Turn::Now);
+        // Nobody is called for a place that is kept from them.
+        assert_eq!(admission.leave(&late), []);
+        assert_eq!(admission.leave(&a), std::slice::from_ref(&c));
+        let behind = Turn::Wait { position: 2, waiting: 2, running: 1, kept: true };
+        assert_eq!(admission.ask(&a, at(10), true), behind);
+        assert_eq!(admission.ask(&c, at(3), true), Turn::Now);
+        // Alone, a namespace may have them all.
+        assert_eq!(admission.ask(&a, at(10), false), Turn::Now);
     }
 
     #[test]

@@ -186,6 +186,14 @@ impl Cluster {
         found.is_some_and(|found| found.metadata.deletion_timestamp.is_some())
     }
 
+    /// Whether more than one namespace has anything to back up or to restore.
+    pub(crate) fn is_shared(&self) -> bool {
+        let spans = [self.stores.configurations.span(), self.stores.restores.span()];
+        let mut namespaces = spans.into_iter().flatten().flat_map(|(first, last)| [first, last]);
+        let one = namespaces.next();
+        namespaces.any(|other| Some(other) != one)
+    }
+
     /// Everything a session held is free; whoever waited for it is looked at.
     pub(crate) fn leave(&self, session: &admission::Session) {
         for next in self.admission.leave(session) {

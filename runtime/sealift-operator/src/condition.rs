@@ -36,6 +36,8 @@ condition_types! {
     RestoreTargetFound,
     /// The CronJob is there.
     CronJobCreated,
+    /// Ours: why the CronJob's last Job made no session; nothing is said while all is well.
+    BackupTriggered,
     /// The session was skipped.
     BackupSkipped,
     /// The Job of a backup was made.

@@ -146,16 +146,19 @@ pub fn judge(job: Option<&Job>, pods: &[Arc<Pod>], limit: Duration) -> Ending {
     }
 }
 
-fn has(job: &Job, type_: &str) -> bool {
+/// Whether a condition of a Job holds.
+pub(crate) fn has(job: &Job, type_: &str) -> bool {
     let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.into_iter().flatten().any(|found| found.type_ == type_ && found.status == "True")
 }
 
-fn container(pod: &Pod) -> Option<&ContainerStatus> {
+/// What is known of a pod's container.
+pub(crate) fn container(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.as_ref()?.first()
 }
 
-fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+/// How it ended.
+pub(crate) fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     container(pod)?.state.as_ref()?.terminated.as_ref()
 }
 

@@ -31,6 +31,8 @@ const TARGET_NAME: &str = "stash.appscode.com/target-name";
 const TARGET_NAMESPACE: &str = "stash.appscode.com/target-namespace";
 /// Hash of what we last wanted an object to be.
 pub const DESIRED: &str = "sealift.dev/desired-hash";
+/// When the last successful backup of a BackupConfiguration began.
+pub const LAST_SUCCESS: &str = "sealift.dev/last-success";
 
 /// Name of the Repository whose data an object is there to remove; as a label it may be cut.
 pub const WIPE_OF: &str = "sealift.dev/wipe-of";
@@ -116,6 +118,15 @@ pub fn controller_of<'a>(meta: &'a ObjectMeta, kind: &str) -> Option<&'a OwnerRe
         .iter()
         .flatten()
         .find(|owner| owner.kind == kind && owner.api_version.starts_with("stash.appscode.com/"))
+}
+
+/// The CronJob that a Job was made of, by the CronJob controller or by a person.
+#[must_use]
+pub fn cron_job_of(job: &ObjectMeta) -> Option<&OwnerReference> {
+    let owners = job.owner_references.iter().flatten();
+    owners
+        .into_iter()
+        .find(|owner| owner.kind == "CronJob" && owner.api_version.starts_with("batch/"))
 }
 
 /// Whether the object of this uid controls an object. A name says nothing: it may be made anew.

@@ -4,12 +4,39 @@
 //! that has waited longest for its turn goes first, however many of its sessions wait; within a
 //! namespace it is the older session. Thousands may wait, so nobody's place is found by sorting
 //! all: each namespace keeps its own in order, and a place follows from one look at each namespace.
+//!
+//! Turns alone do not help whoever comes last: a place is given back only when a session ends. So
+//! where namespaces share the places, one gets another place only while more are free than it
+//! holds: a namespace alone takes half of them, two take a third each, and the last free place is
+//! for one that holds none. The order begins with those that hold least, so nobody is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::admission::Session;
+
+/// Whether the places are for several namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sharing {
+    /// One namespace may have them all.
+    #[default]
+    Nobody,
+    /// Each gets another place only while more are free than it holds.
+    Namespaces,
+}
+
+impl Sharing {
+    /// Whether one of `free` places is for a session before which `ahead` others take theirs, and
+    /// of whose namespace `rank` will run by then.
+    fn lets(self, ahead: usize, rank: usize, free: usize) -> bool {
+        let left = free.saturating_sub(ahead);
+        match self {
+            Self::Nobody => left > 0,
+            Self::Namespaces => rank < left,
+        }
+    }
+}
 
 /// Who runs and who waits.
 #[derive(Debug, Default)]
@@ -96,10 +123,8 @@ impl Line {
     /// The place of one who waits, from 1. None = it does not.
     pub(crate) fn place(&self, session: &Session) -> Option<usize> {
         let entry = (*self.waiting.get(session)?, session.clone());
-        let own = &session.key.namespace;
-        let line = self.waiting_in.get(own)?;
-        let rank = self.running_of(own) + line.partition_point(|other| *other < entry);
-        let turn = (self.turn_of(own), &entry);
+        let rank = self.rank(session)?;
+        let turn = (self.turn_of(&session.key.namespace), &entry);
         let ahead = self.waiting_in.iter().map(|(namespace, line)| {
             // Those of lower rank are first; of the same rank, whose turn is longer ago.
             let lower = rank.saturating_sub(self.running_of(namespace)).min(line.len());
@@ -110,8 +135,23 @@ impl Line {
         Some(ahead.sum::<usize>() + 1)
     }
 
-    /// The first of those who wait, at most so many.
-    pub(crate) fn first(&self, count: usize) -> Vec<Session> {
+    /// Of those who wait, the first that many places are for.
+    pub(crate) fn first(&self, free: usize, sharing: Sharing) -> Vec<Session> {
+        let ranked = self.ranked(free).into_iter().enumerate();
+        ranked
+            .take_while(|(ahead, (rank, _))| sharing.lets(*ahead, *rank, free))
+            .map(|(_, (_, session))| session)
+            .collect()
+    }
+
+    /// Whether one who waits is among the first that many places are for.
+    pub(crate) fn is_first(&self, session: &Session, free: usize, sharing: Sharing) -> bool {
+        let found = self.place(session).zip(self.rank(session));
+        found.is_some_and(|(place, rank)| sharing.lets(place - 1, rank, free))
+    }
+
+    /// The first of those who wait, at most so many, each with its rank.
+    fn ranked(&self, count: usize) -> Vec<(usize, Session)> {
         let mut ranked: Vec<_> = self
             .waiting_in
             .iter()
@@ -122,7 +162,16 @@ impl Line {
             })
             .collect();
         ranked.sort();
-        ranked.into_iter().take(count).map(|(_, (_, session))| session.clone()).collect()
+        let ranked = ranked.into_iter().take(count);
+        ranked.map(|((rank, _), (_, session))| (rank, session.clone())).collect()
+    }
+
+    /// How many of its namespace run or wait before one who waits.
+    fn rank(&self, session: &Session) -> Option<usize> {
+        let entry = (*self.waiting.get(session)?, session.clone());
+        let own = &session.key.namespace;
+        let line = self.waiting_in.get(own)?;
+        Some(self.running_of(own) + line.partition_point(|other| *other < entry))
     }
 
     fn turn_of(&self, namespace: &str) -> u64 {
@@ -152,8 +201,20 @@ mod tests {
         Session::restore(Key::new(namespace, name))
     }
 
+    /// Numbers below the one that is given, the same ones in each run.
+    fn numbers() -> impl FnMut(u32) -> u32 {
+        let mut state: u32 = 7;
+        move |below| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        }
+    }
+
     fn names(line: &Line) -> Vec<String> {
-        line.first(usize::MAX).iter().map(|session| session.key.to_string()).collect()
+        line.first(usize::MAX, Sharing::Nobody)
+            .iter()
+            .map(|session| session.key.to_string())
+            .collect()
     }
 
     #[test]
@@ -189,7 +250,7 @@ mod tests {
         }
         let mut turns = Vec::new();
         for _ in 0..9 {
-            let [next] = line.first(1).try_into().unwrap();
+            let [next] = line.first(1, Sharing::Namespaces).try_into().unwrap();
             line.run(&next);
             assert!(line.leave(&next));
             turns.push(next.key.namespace);
@@ -200,12 +261,7 @@ mod tests {
 
     #[test]
     fn everybodys_place_is_where_the_order_has_it() {
-        // A generator of numbers that is the same in each run.
-        let mut state: u32 = 7;
-        let mut draw = |below: u32| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 16) % below
-        };
+        let mut draw = numbers();
         for _ in 0..200 {
             let mut line = Line::default();
             for number in 0..40 {
@@ -220,13 +276,72 @@ mod tests {
                     _ => line.wait(&session, at(draw(6).into())),
                 }
             }
-            let order = line.first(usize::MAX);
+            let order = line.first(usize::MAX, Sharing::Nobody);
             assert_eq!(order.len(), line.waiting());
             for (index, session) in order.iter().enumerate() {
                 assert_eq!(line.place(session), Some(index + 1), "{session} in {line:?}");
-                assert_eq!(line.first(index), order.get(..index).unwrap());
+                assert_eq!(line.first(index, Sharing::Nobody), order.get(..index).unwrap());
             }
             assert_eq!(line.place(&backup("a", "nobody")), None);
+        }
+    }
+
+    #[test]
+    fn a_namespace_gets_no_more_places_than_it_leaves_free_and_nobody_is_passed_over() {
+        let mut draw = numbers();
+        let mut shared_out = 0;
+        for _ in 0..200 {
+            let mut line = Line::default();
+            for number in 0..40 {
+                let session = backup(&format!("team-{}", draw(5)), &number.to_string());
+                match draw(4) {
+                    0 => line.run(&session),
+                    _ => line.wait(&session, at(draw(6).into())),
+                }
+            }
+            let mut free = usize::try_from(draw(30)).unwrap();
+            let wanted = line.first(free, Sharing::Namespaces);
+            for session in line.first(usize::MAX, Sharing::Nobody) {
+                let is_first = line.is_first(&session, free, Sharing::Namespaces);
+                assert_eq!(is_first, wanted.contains(&session), "{session} in {line:?}");
+            }
+            // One place after the other, by the rule's own words. Whose turn was last changes with
+            // each, so it may be another one of those who hold as many.
+            let mut given = 0;
+            while let Some(next) = line.first(1, Sharing::Nobody).pop() {
+                if line.running_of(&next.key.namespace) >= free {
+                    // It holds least of all who wait: nobody else may either.
+                    let mut holders = line.waiting_in.keys().map(|name| line.running_of(name));
+                    assert!(holders.all(|holds| holds >= free));
+                    break;
+                }
+                line.run(&next);
+                given += 1;
+                free -= 1;
+            }
+            assert_eq!(given, wanted.len());
+            shared_out += usize::from(free > 0 && line.waiting() > 0);
+        }
+        assert!(shared_out > 20, "the rule was hardly asked: {shared_out}");
+    }
+
+    #[test]
+    fn one_namespace_takes_half_of_the_places_and_leaves_the_last_to_another() {
+        for (places, taken) in [(1, 1), (2, 1), (3, 2), (4, 2), (10, 5), (20, 10)] {
+            let mut line = Line::default();
+            for number in 0..40 {
+                line.wait(&backup("hog", &format!("{number:02}")), at(number));
+            }
+            assert_eq!(line.first(places, Sharing::Nobody).len(), places);
+            let first = line.first(places, Sharing::Namespaces);
+            assert_eq!(first.len(), taken, "of {places}");
+            for session in &first {
+                line.run(session);
+            }
+            line.wait(&backup("late", "1"), at(99));
+            let next = line.first(places - taken, Sharing::Namespaces);
+            let late = next.iter().filter(|session| session.key.namespace == "late");
+            assert_eq!(late.count(), usize::from(places > 1), "of {places}");
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Options {
     pub cluster_domain: Option<String>,
     /// Only this namespace; none = all.
     pub watch_namespace: Option<String>,
-    /// Sessions that run at once; 0 = any number.
+    /// Sessions that run at once; 0 = any number. What one namespace may take of them, `line` says.
     pub max_concurrent_sessions: usize,
     /// Work although the original's operator runs in the cluster.
     pub takeover: bool,

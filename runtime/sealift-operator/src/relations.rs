@@ -2,6 +2,7 @@
 //!
 //! With thousands of objects, whoever looks through all of them for each one looks for minutes.
 
+use k8s_openapi::api::batch::v1::Job;
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_api::reference::{RepositoryRef, TargetRef};
@@ -19,6 +20,8 @@ pub const TARGET: &str = "target";
 pub const INVOKER: &str = "invoker";
 /// To the BackupConfiguration that controls what was made for it.
 pub const OWNER: &str = "owner";
+/// To the CronJob that a Job was made of.
+pub const CRON_JOB: &str = "cron-job";
 
 /// Relations of one object.
 pub type Relations = Vec<(&'static str, Key)>;
@@ -50,6 +53,14 @@ pub fn of_child<K>(found: &PartialObjectMeta<K>) -> Relations {
     let namespace = found.metadata.namespace.as_deref().unwrap_or_default();
     let owner = labels::controller_of(&found.metadata, "BackupConfiguration");
     owner.map(|owner| (OWNER, Key::new(namespace, &owner.name))).into_iter().collect()
+}
+
+/// Of a Job: the CronJob it was made of.
+#[must_use]
+pub fn of_job(found: &Job) -> Relations {
+    let namespace = found.metadata.namespace.as_deref().unwrap_or_default();
+    let owner = labels::cron_job_of(&found.metadata);
+    owner.map(|owner| (CRON_JOB, Key::new(namespace, &owner.name))).into_iter().collect()
 }
 
 fn of_references(

@@ -1,6 +1,6 @@
 //! `/metrics`, `/healthz`, `/readyz`: what the cluster asks of the operator itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
@@ -22,7 +22,8 @@ use crate::expectation;
 use crate::metrics::{Gauge, KindMetrics, render};
 use crate::stage::StageCell;
 
-/// Any pod may ask: more at once wait.
+/// Any pod may ask. Of more connections the oldest gives way, so that whoever holds many open keeps
+/// nobody from an answer: without one, the operator would be restarted.
 const CONNECTIONS: usize = 64;
 /// How long a connection may say nothing. Longer than the usual interval between scrapes, so that
 /// a scraper keeps its connection.
@@ -45,10 +46,9 @@ pub(crate) async fn serve(
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     tokio::spawn(async move {
+        let mut open: VecDeque<AbortHandle> = VecDeque::new();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
@@ -62,8 +62,14 @@ pub(crate) async fn serve(
                     continue;
                 }
             };
+            open.retain(|connection| !connection.is_finished());
+            if open.len() >= CONNECTIONS
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
+            }
             let told = told.clone();
-            tokio::spawn(async move {
+            let connection = tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let answer = told.answer(&request);
                     async move { Ok::<_, Infallible>(answer) }
@@ -73,8 +79,8 @@ pub(crate) async fn serve(
                 if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
                     tracing::debug!(%error, "a connection to the metrics server broke off");
                 }
-                drop(place);
             });
+            open.push_back(connection.abort_handle());
         }
     });
     Ok(bound)
@@ -192,4 +198,36 @@ fn by_phase<Session>(
 #[expect(clippy::cast_precision_loss, reason = "a number of objects")]
 fn number(count: usize) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_holds_all_connections_keeps_nobody_from_an_answer() {
+        let stop = CancellationToken::new();
+        let told = Told { stage: StageCell::default(), kinds: Vec::new(), cluster: Arc::default() };
+        let address = serve("127.0.0.1:0".parse().unwrap(), told, stop.clone()).await.unwrap();
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut asking = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+        asking.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        let read = asking.read_to_string(&mut answer);
+        // Well before the silent ones would be given up.
+        tokio::time::timeout(IDLE / 2, read).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        // The oldest had to go.
+        let mut oldest = silent.remove(0);
+        assert_eq!(oldest.read(&mut [0]).await.unwrap(), 0);
+        stop.cancel();
+    }
 }

@@ -109,7 +109,7 @@ impl Watches {
                 api(client, namespace),
                 ours(),
                 |job: &mut Job| job.spec = None,
-                unrelated,
+                relations::of_job,
             ),
             pods: watch::objects(
                 api(client, namespace),
@@ -196,6 +196,9 @@ impl Follow {
     }
 
     fn configuration(&self, change: Change<BackupConfiguration>) {
+        if is_only_remembered(&change) {
+            return;
+        }
         // A Repository is told who uses it: that does not change with every status.
         let uses = |found: &Option<Arc<BackupConfiguration>>| {
             let found = found.as_deref().filter(|found| !labels::is_going(&found.metadata))?;
@@ -250,6 +253,9 @@ impl Follow {
     fn job(&self, change: Change<Job>) {
         let Some(job) = change.after.as_ref().or(change.before.as_ref()) else { return };
         self.session_of(&job.metadata);
+        for found in [&change.before, &change.after].into_iter().flatten() {
+            self.triggered_by(found);
+        }
         if change.after.as_deref().is_some_and(trigger::is_due) {
             self.queues.triggers.now(change.key);
         }
@@ -262,6 +268,16 @@ impl Follow {
             && let Some(job) = self.stores.jobs.get(&change.key.namespace, &owner.name)
         {
             self.session_of(&job.metadata);
+            self.triggered_by(&job);
+        }
+    }
+
+    /// That a trigger has failed is said by whose sessions it makes.
+    fn triggered_by(&self, job: &Job) {
+        if trigger::has_failed(job)
+            && let Some(key) = trigger::configuration_of(&self.stores, &job.metadata)
+        {
+            self.queues.configurations.now(key);
         }
     }
 
@@ -348,6 +364,23 @@ impl Follow {
             self.queues.restores.now(Key::of(&*found));
         }
     }
+}
+
+/// Whether only a success was remembered, as at the end of each backup: nothing follows from it.
+fn is_only_remembered(change: &Change<BackupConfiguration>) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else { return false };
+    let success =
+        |meta: &ObjectMeta| labels::annotation(meta, labels::LAST_SUCCESS).map(str::to_owned);
+    let same_status = before.status == after.status;
+    let (before, after) = (&before.metadata, &after.metadata);
+    success(before) != success(after)
+        && same_status
+        && before.uid == after.uid
+        && before.generation == after.generation
+        && before.generation.is_some()
+        && before.labels == after.labels
+        && before.finalizers == after.finalizers
+        && before.deletion_timestamp == after.deletion_timestamp
 }
 
 /// Whether only the status of a Repository has changed, as at the end of each backup: that

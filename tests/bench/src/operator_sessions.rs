@@ -146,8 +146,9 @@ fn judge(scene: &Scene, count: usize) -> Result<String> {
         );
         said.clone_into(&mut message);
     }
-    let free = count.min(PLACES);
-    ensure!(count - waiting == free, "{} of {count} run, and {PLACES} may", count - waiting);
+    // What one namespace may take leaves some places free, fewer the more namespaces there are.
+    let (running, free) = (count - waiting, count.min(PLACES));
+    ensure!(running <= free && running * 2 >= free, "{running} of {count} run, and {PLACES} may");
     Ok(message)
 }
 

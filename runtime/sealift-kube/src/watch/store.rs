@@ -237,6 +237,14 @@ impl<K> Store<K> {
         entries.filter_map(Entry::object).collect()
     }
 
+    /// The first and the last namespace with objects: they are the same if there is but one.
+    #[must_use]
+    pub fn span(&self) -> Option<(String, String)> {
+        let content = self.read();
+        let ends = content.entries.first_key_value().zip(content.entries.last_key_value());
+        ends.map(|((first, _), (last, _))| (first.namespace.clone(), last.namespace.clone()))
+    }
+
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -289,6 +297,8 @@ mod tests {
         );
         assert_eq!(names(&store.select_in("a", |_| true)), ["a/1", "a/2"]);
         assert_eq!(store.select_in("c", |_| true).len(), 0);
+        assert_eq!(store.span(), Some(("a".to_owned(), "b".to_owned())));
+        assert_eq!(Store::<ConfigMap>::of(unrelated, []).span(), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! is an error and is tried again.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
@@ -33,22 +34,41 @@ pub(crate) struct Refusal {
 
 /// Whether every Secret the plan reads is there just now.
 pub(crate) async fn check_secrets(cluster: &Cluster, plan: &Plan) -> Result<Result<(), Refusal>> {
+    for key in secrets_read(plan) {
+        if !cluster.secrets.ask(&key).await?.there {
+            return Ok(Err(missing(&key)));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// A Secret the plan reads that is not there, by what is known of it, and when to look again.
+pub(crate) async fn missing_secret(
+    cluster: &Cluster,
+    plan: &Plan,
+) -> Result<Option<(Refusal, Duration)>> {
+    for key in secrets_read(plan) {
+        let seen = cluster.secrets.look(&key).await?;
+        if !seen.there {
+            return Ok(Some((missing(&key), seen.again)));
+        }
+    }
+    Ok(None)
+}
+
+fn secrets_read(plan: &Plan) -> Vec<Key> {
     // A restore writes the keys; their Secret need not exist yet.
     let written = match plan.direction {
         Direction::Restore(_) => plan.keys.as_ref().map(|keys| &keys.secret),
         Direction::Backup(_) => None,
     };
-    for secret in rules::secrets(plan) {
-        if Some(secret) == written && *secret != plan.repository.secret {
-            continue;
-        }
-        let key = Key::new(&secret.namespace, &secret.name);
-        if !cluster.secrets.ask(&key).await?.there {
-            let message = format!("Secret {key} does not exist; create it, or name another one");
-            return Ok(Err(Refusal { message }));
-        }
-    }
-    Ok(Ok(()))
+    let mut secrets = rules::secrets(plan);
+    secrets.retain(|secret| Some(*secret) != written || **secret == plan.repository.secret);
+    secrets.iter().map(|secret| Key::new(&secret.namespace, &secret.name)).collect()
+}
+
+fn missing(secret: &Key) -> Refusal {
+    Refusal { message: format!("Secret {secret} does not exist; create it, or name another one") }
 }
 
 /// Why a plan may not be carried out for want of rights in its target's namespace: nothing is

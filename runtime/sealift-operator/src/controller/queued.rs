@@ -20,9 +20,13 @@ pub(crate) fn for_other(other: &impl Display) -> Statement {
 }
 
 /// It waits until others have ended.
-pub(crate) fn for_place(position: usize, waiting: usize, running: usize) -> Statement {
+pub(crate) fn for_place(position: usize, waiting: usize, running: usize, kept: bool) -> Statement {
+    let kept = match kept {
+        true => " The places that are free are kept for other namespaces.",
+        false => "",
+    };
     let text = format!(
-        "Waiting for a free place: number {position} of {waiting}, while {running} sessions run."
+        "Waiting for a free place: number {position} of {waiting}, while {running} sessions run.{kept}"
     );
     Statement::yes(Type::Queued, FOR_PLACE, text)
 }
@@ -63,7 +67,7 @@ mod tests {
         let mut conditions = Vec::new();
         let mut told = 0;
         for number in (1..=800).rev() {
-            let said = for_place(number, 900, 10);
+            let said = for_place(number, 900, 10, false);
             told += usize::from(is_news(&conditions, &said));
             tell(&mut conditions, &said, Timestamp::UNIX_EPOCH);
         }

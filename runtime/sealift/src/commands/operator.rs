@@ -41,7 +41,7 @@ pub(crate) struct OperatorArgs {
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) watch_namespace: Option<String>,
 
-    /// Backups that run at once; 0 = any number. Restores always run.
+    /// Backups and restores that run at once; 0 = any number.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) max_concurrent_sessions: usize,
 

@@ -64,6 +64,7 @@ mod shore;
 mod stage;
 mod tasks;
 mod triggers;
+mod waiting;
 mod watched;
 mod wiping;
 mod world;
@@ -125,6 +126,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         metrics_pushed::tests(world),
         metrics_of_batches::tests(world),
         operator_metrics::tests(world),
+        waiting::tests(world),
         rights::tests(world),
         watched::tests(world),
         lifecycle::tests(world),
@@ -146,6 +148,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         trials.extend(moved_clock::tests(world));
         trials.extend(migration::tests(world));
         trials.extend(at_rest::tests(world));
+        trials.extend(waiting::apart(world));
         trials.extend(pods::tests(world));
         trials.extend(restored_pods::tests(world));
         trials.extend(pod_faults::tests(world));

@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
+use sealift_cluster::Resource;
 use serde_json::{Map, Value, json};
 
-use crate::acted::{ended, report};
+use crate::acted::{ended, report, sessions_are, succeed};
 use crate::scene::{BACKUP, Scene};
-use crate::world::{World, text, trial};
+use crate::world::{World, text, trial, trial_alone};
 
+const AGE: &str = "sealift_backup_last_success_age_seconds";
+/// Where a BackupConfiguration remembers it.
+const SUCCESS: &str = "sealift.dev/last-success";
 const FIRST: &str = "demo-backup-1700000001";
 const SECOND: &str = "demo-backup-1700000002";
 
@@ -32,11 +36,18 @@ const FAMILIES: [(&str, &str, &[&str]); 11] = [
 ];
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
-    vec![trial(
-        world,
-        "the operator's metrics tell of a success and of a failure, in Prometheus' own form",
-        told,
-    )]
+    vec![
+        trial(
+            world,
+            "the operator's metrics tell of a success and of a failure, in Prometheus' own form",
+            told,
+        ),
+        trial_alone(
+            world,
+            "the age of the last success stays when its session is gone and the operator another one",
+            remembered,
+        ),
+    ]
 }
 
 /// One look at /metrics.
@@ -121,25 +132,20 @@ fn told(world: &World) -> Result<()> {
     let scene = Scene::new(world, "metrics")?;
     scene.apply_guide()?;
     let patch = json!({"spec": {"backupHistoryLimit": 5, "schedule": "0 2 * * *"}});
-    scene.client().patch(
-        sealift_cluster::Resource::BACKUP_CONFIGURATION,
-        &scene.namespace,
-        BACKUP,
-        &patch,
-    )?;
+    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
     scene.wait_for_phase(BACKUP, "Ready")?;
     let mine = [("namespace", scene.namespace.as_str()), ("name", BACKUP)];
     let sessions = [("kind", "BackupSession")];
-    let age = "sealift_backup_last_success_age_seconds";
 
     let first = Look::take(world, &scene)?;
     ensure_conventions(&first)?;
-    for (name, ..) in FAMILIES.iter().filter(|(name, ..)| *name != age) {
-        ensure!(first.0.contains_key(*name), "{name} is missing");
+    for (name, ..) in FAMILIES {
+        ensure!(first.0.contains_key(name), "{name} is missing");
     }
     let interval = first.value("sealift_backup_expected_interval_seconds", &mine)?;
     ensure!(interval == Some(86_400.0), "the interval is {interval:?}");
-    ensure!(first.value(age, &mine)?.is_none(), "there was no success yet");
+    // Without a success it is its own age that an alarm sees.
+    ensure!(first.value(AGE, &mine)?.is_some(), "without a success there is nothing to alarm by");
 
     scene.session(FIRST)?;
     report(&scene, FIRST, None)?;
@@ -151,7 +157,7 @@ fn told(world: &World) -> Result<()> {
         Ok(look.value("sealift_sessions", &labels)?.unwrap_or(-1.0))
     };
     ensure!(of_phase(&second, "Succeeded")? >= 1.0, "no session has succeeded");
-    let after_success = second.value(age, &mine)?.context("a success has no age")?;
+    let after_success = second.value(AGE, &mine)?.context("a success has no age")?;
     ensure!(after_success >= 0.0, "its age is {after_success}");
     let count = "sealift_reconcile_total";
     ensure!(second.total(count, &sessions) > first.total(count, &sessions), "nothing was done");
@@ -169,8 +175,47 @@ fn told(world: &World) -> Result<()> {
     let third = Look::take(world, &scene)?;
     ensure_conventions(&third)?;
     ensure!(of_phase(&third, "Failed")? >= 1.0, "no session has failed");
-    let after_failure = third.value(age, &mine)?.context("the age of the success is gone")?;
+    let after_failure = third.value(AGE, &mine)?.context("the age of the success is gone")?;
     ensure!(after_failure >= after_success, "a failure made the success younger");
     ensure!(of_phase(&third, "Running")? >= 0.0, "a phase without a session is not told");
+    Ok(())
+}
+
+fn remembered(world: &World) -> Result<()> {
+    let scene = Scene::new(world, "metrics-age")?;
+    scene.apply_guide()?;
+    let backups = Resource::BACKUP_CONFIGURATION;
+    let patch = json!({"spec": {"backupHistoryLimit": 1, "schedule": "0 0 1 1 *"}});
+    scene.client().patch(backups, &scene.namespace, BACKUP, &patch)?;
+    // What the Repository knows may be another one's.
+    let mut other = scene.backup()?;
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["schedule"] = json!("0 0 1 1 *");
+    scene.apply(&other)?;
+    for name in [BACKUP, "other"] {
+        scene.wait_for_phase(name, "Ready")?;
+    }
+    let first = succeed(&scene, FIRST)?;
+    let began = text(&first, "/metadata/creationTimestamp");
+    let remembers = |backup: &Value| backup["metadata"]["annotations"][SUCCESS] == began;
+    scene.wait("the success is remembered", backups, BACKUP, remembers)?;
+    scene.session(SECOND)?;
+    report(&scene, SECOND, Some("the test says so"))?;
+    ended(&scene, SECOND, "Failed")?;
+    sessions_are(&scene, &[SECOND])?;
+    let backup = scene.object(backups, BACKUP)?;
+    ensure!(remembers(&backup), "the failure made it forget: {}", backup["metadata"]);
+    let age = |name: &str| -> Result<f64> {
+        let mine = [("namespace", scene.namespace.as_str()), ("name", name)];
+        let look = Look::take(world, &scene)?;
+        look.value(AGE, &mine)?.with_context(|| format!("{name} has no age"))
+    };
+    age(BACKUP)?;
+    // As if that were long ago: nobody else knows of it any more.
+    let long_ago = json!({"metadata": {"annotations": {SUCCESS: "2026-01-01T00:00:00Z"}}});
+    scene.client().patch(backups, &scene.namespace, BACKUP, &long_ago)?;
+    world.operator()?.restart()?;
+    let (old, never) = (age(BACKUP)?, age("other")?);
+    ensure!(never >= 0.0 && old > never + 86_400.0, "ages: {old} and {never}");
     Ok(())
 }

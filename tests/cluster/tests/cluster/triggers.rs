@@ -30,6 +30,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "B11: a CronJob deleted by hand comes back", deleted_by_hand),
         trial(world, "B14: requests without limits reach the CronJob's container", requests),
         trial(world, "B13: a Job made of the CronJob by hand is gone once it succeeded", by_hand),
+        trial(
+            world,
+            "a trigger that failed is told on the BackupConfiguration until one succeeds",
+            failed_trigger,
+        ),
         trial(world, "the CronJob's time zone is the one the schedule names", time_zone),
         trial(world, "D07: starts missed while paused are made up for once", missed),
         trial(world, "D07: paused suspends the CronJob and leaves the phase alone", paused),
@@ -245,16 +250,20 @@ fn paused(world: &World) -> Result<()> {
 
 /// The pod of a Job, which nobody runs here, ends as kubelet would say it.
 fn end_pod(scene: &Scene<'_>, job: &str) -> Result<()> {
+    let pod = pod_of(scene, job)?;
+    let status = json!({"status": {"phase": "Succeeded"}});
+    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
+    scene.client().wait_until_gone(&Resource::POD.path(&scene.namespace, &pod))
+}
+
+fn pod_of(scene: &Scene<'_>, job: &str) -> Result<String> {
     let list = Resource::POD.list(&scene.namespace);
-    let pod = scene.client().wait(&format!("{job} has a pod"), &list, |list| {
+    scene.client().wait(&format!("{job} has a pod"), &list, |list| {
         let pods = list?["items"].as_array()?;
         let of_job =
             |pod: &&Value| pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == job;
         Some(text(pods.iter().find(of_job)?, "/metadata/name").to_owned())
-    })?;
-    let status = json!({"status": {"phase": "Succeeded"}});
-    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
-    scene.client().wait_until_gone(&Resource::POD.path(&scene.namespace, &pod))
+    })
 }
 
 fn by_hand(world: &World) -> Result<()> {
@@ -274,6 +283,60 @@ fn by_hand(world: &World) -> Result<()> {
     scene.client().wait_until_gone(&Resource::JOB.path(&scene.namespace, "m1"))?;
     scene.object(Resource::JOB, "mine")?;
     scene.object(Resource::CRON_JOB, CRON_JOB)?;
+    Ok(())
+}
+
+fn failed_trigger(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "trigger-failed")?;
+    let patch = json!({"spec": {"schedule": "0 0 1 1 *"}});
+    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
+    let cron = scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
+        job["spec"]["schedule"] == "0 0 1 1 *"
+    })?;
+    // As the CronJob makes it, but that its first failure is its last.
+    let mut spec = cron["spec"]["jobTemplate"]["spec"].clone();
+    spec["backoffLimit"] = json!(0);
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "spec": spec, "metadata": {
+        "name": "in-vain", "labels": cron["spec"]["jobTemplate"]["metadata"]["labels"],
+        "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": CRON_JOB,
+            "uid": cron["metadata"]["uid"], "controller": true}]}});
+    scene.client().create(Resource::JOB, &scene.namespace, &job)?;
+    let pod = pod_of(&scene, "in-vain")?;
+    let words = "backupsessions.stash.appscode.com is forbidden";
+    let ended = json!({"exitCode": 1, "reason": "Error", "message": words});
+    let status = json!({"status": {"phase": "Failed", "containerStatuses": [{
+        "name": "stash-trigger", "image": "sealift", "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": ended}}]}});
+    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
+
+    let kind = "BackupTriggered";
+    let told = scene.wait_for_condition(kind, "False TriggerJobFailed")?;
+    let told = scene.wait("it is told why", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
+        let message = conditions::message(backup, kind);
+        ["in-vain", pod.as_str(), words].iter().all(|part| message.contains(part))
+            && text(backup, "/metadata/uid") == text(&told, "/metadata/uid")
+    })?;
+    // Sessions can be made by hand.
+    ensure!(conditions::phase(&told) == "Ready", "status: {}", told["status"]);
+    let events = Resource::EVENT.list(&scene.namespace);
+    scene.client().wait("an Event tells it", &events, |events| {
+        let mut events = events?["items"].as_array()?.iter();
+        let is = |event: &Value| {
+            event["reason"] == "TriggerJobFailed"
+                && event["type"] == "Warning"
+                && event["involvedObject"]["name"] == BACKUP
+                && text(event, "/message").contains(words)
+        };
+        events.any(is).then_some(())
+    })?;
+    scene.kubectl(&["create", "job", "again", &format!("--from=cronjob/{CRON_JOB}")])?;
+    end_pod(&scene, "again")?;
+    for over in ["again", "in-vain"] {
+        scene.client().wait_until_gone(&Resource::JOB.path(&scene.namespace, over))?;
+    }
+    scene.wait("nothing is told any more", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
+        conditions::of(backup, kind).is_empty() && conditions::phase(backup) == "Ready"
+    })?;
     Ok(())
 }
 

@@ -58,6 +58,11 @@ impl World {
         }
     }
 
+    /// A cluster of a row's own, for what depends on all that is in it.
+    pub fn apart(&self) -> Self {
+        Self::new(self.place.clone())
+    }
+
     /// The control plane, with our CRDs and the catalogue.
     pub fn plane(&self) -> Result<&ControlPlane> {
         let plane = self.bare_plane()?;

@@ -13,7 +13,7 @@ use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
-use crate::controller::unreadable;
+use crate::controller::{trigger, unreadable};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::{labels, planning};
@@ -46,6 +46,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     withdraw(&cluster, &found).await?;
     let valid = validate::validate(&found);
     let mut statements = valid.statements;
+    statements.extend(trigger::failure(&cluster.stores, &configuration));
     let mut failure = None;
     if valid.sound {
         match apply::apply(&cluster, &found).await {

@@ -82,6 +82,10 @@ fn apply(
     for statement in statements {
         condition::set(&mut status.conditions, statement, generation, now);
     }
+    // It is only said while it holds.
+    if statements.iter().all(|said| said.type_ != Type::BackupTriggered) {
+        condition::remove(&mut status.conditions, Type::BackupTriggered);
+    }
     status.observed_generation = generation;
     status.phase = Some(phase(status));
 }

@@ -10,6 +10,7 @@ mod history;
 mod retry;
 mod start;
 mod status;
+mod success;
 mod validate;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     if phase.is_final() || phase == Phase::Unknown {
         leave(&cluster, &key);
         let session = adopt::adopt(&cluster, &session).await?;
+        success::remember(&cluster, &session).await?;
         finish::push(&cluster, &session).await?;
         return retry::retry(&cluster, &session).await;
     }

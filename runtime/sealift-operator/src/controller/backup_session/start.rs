@@ -76,9 +76,9 @@ async fn claim(cluster: &Cluster, found: &Dereferenced) -> Result<Next> {
     if let Err(other) = cluster.admission.claim(&session, Some(&Key::of(&**invoker)), target) {
         return wait(cluster, found, &queued::for_other(&other)).await;
     }
-    match cluster.admission.ask(&session, created(&found.session)) {
-        Turn::Wait { position, waiting, running } => {
-            let said = queued::for_place(position, waiting, running);
+    match cluster.admission.ask(&session, created(&found.session), cluster.is_shared()) {
+        Turn::Wait { position, waiting, running, kept } => {
+            let said = queued::for_place(position, waiting, running, kept);
             wait(cluster, found, &said).await?;
             Ok(Next::After(spread(queued::look_again(position))))
         }

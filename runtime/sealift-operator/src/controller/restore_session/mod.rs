@@ -8,6 +8,7 @@ mod status;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sealift_api::restore_session::{RestoreSession, RestoreSessionPhase};
@@ -17,6 +18,7 @@ use sealift_kube::watch::Key;
 use crate::admission::{Session, Turn};
 use crate::cluster::Cluster;
 use crate::condition::Statement;
+use crate::controller::launch::{self, Refusal};
 use crate::controller::{queued, unreadable};
 use crate::engine::Next;
 use crate::error::Result;
@@ -88,24 +90,39 @@ fn leave(cluster: &Cluster, key: &Key) {
 
 async fn begin(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
     let found = dereference::dereference(cluster, session).await;
-    let valid = validate::validate(&found);
+    let mut valid = validate::validate(&found);
+    // A change of what it waits for wakes it, but Secrets are not watched.
+    let mut next = found.secret.as_ref().map_or(Next::Wait, |secret| once_asked(secret.again));
+    if let (Ok(plan), true) = (&found.plan, valid.sound)
+        && let Some((Refusal { message }, again)) = launch::missing_secret(cluster, plan).await?
+    {
+        valid.refuse(message);
+        next = next.or(once_asked(again));
+    }
     let (Ok(plan), true) = (&found.plan, valid.sound) else {
         // What cannot run takes nobody's place, nor keeps anybody from its target.
         leave(cluster, &Key::of(&**session));
-        return wait(cluster, session, &valid.statements, None).await;
+        status::waiting(cluster, session, &valid.statements, None).await?;
+        return Ok(next);
     };
     let own = Session::restore(Key::of(&**session));
     if let Err(other) = cluster.admission.claim(&own, None, &plan.target.reference) {
         let said = queued::for_other(&other);
         return wait(cluster, session, &valid.statements, Some(&said)).await;
     }
-    match cluster.admission.ask(&own, created(session)) {
-        Turn::Wait { position, waiting, running } => {
-            let said = queued::for_place(position, waiting, running);
-            wait(cluster, session, &valid.statements, Some(&said)).await
+    match cluster.admission.ask(&own, created(session), cluster.is_shared()) {
+        Turn::Wait { position, waiting, running, kept } => {
+            let said = queued::for_place(position, waiting, running, kept);
+            wait(cluster, session, &valid.statements, Some(&said)).await?;
+            Ok(Next::After(spread(queued::look_again(position))))
         }
         Turn::Now => apply::start(cluster, session, &found, plan, valid.statements).await,
     }
+}
+
+/// A little later than what is known of a Secret expires.
+fn once_asked(again: Duration) -> Next {
+    Next::After(again + spread(Duration::from_secs(1)))
 }
 
 async fn wait(
@@ -115,7 +132,7 @@ async fn wait(
     queued: Option<&Statement>,
 ) -> Result<Next> {
     status::waiting(cluster, session, statements, queued).await?;
-    // What a place is waited for wakes it.
+    // Whoever it waits for wakes it.
     let again = if queued.is_some() { status::LOOK_AGAIN_QUEUED } else { status::LOOK_AGAIN };
     Ok(Next::After(spread(again)))
 }

@@ -23,7 +23,8 @@ use crate::controller::queued;
 use crate::ending::Death;
 use crate::error::Result;
 
-/// What a restore waits for is watched, Secrets excepted.
+/// What was there a moment ago and is no longer: all else a restore waits for is watched, or asked
+/// for as seldom as `secret_check` says.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(8);
 /// Who ends wakes those who wait; should that be missed, they look by themselves.
 pub(super) const LOOK_AGAIN_QUEUED: Duration = Duration::from_secs(30);

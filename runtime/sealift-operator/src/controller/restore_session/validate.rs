@@ -14,6 +14,16 @@ pub(super) struct Validated {
     pub(super) sound: bool,
 }
 
+impl Validated {
+    /// It cannot be started for this, either.
+    pub(super) fn refuse(&mut self, message: String) {
+        self.statements.retain(|said| said.type_ != Type::ValidationPassed);
+        let reason = "ResourceValidationFailed";
+        self.statements.push(Statement::no(Type::ValidationPassed, reason, message));
+        self.sound = false;
+    }
+}
+
 pub(super) fn validate(found: &Dereferenced) -> Validated {
     let mut judgement = Judgement::default();
     let there = judgement.repository(found);
