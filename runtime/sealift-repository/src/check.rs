@@ -4,9 +4,9 @@
 //! its size. With `read_data` every used pack is read, decrypted and hashed as well; only that
 //! finds a flipped bit.
 
-use rustic_core::CheckOptions;
+use rustic_core::{CheckOptions, RusticError};
 
-use crate::{Error, Repository, StorageError};
+use crate::{Error, Repository, StorageError, error};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,11 +45,13 @@ impl Repository {
         let (outcome, failure) =
             gate.run_on(operation, || engine.check(CheckOptions::default().read_data(read_data)));
         let findings = outcome.map(|results| {
-            let finding = |(level, error): (_, _)| Finding {
-                error: format!("{level:?}") != "Warn",
-                text: one_line(&format!("{error}")),
-            };
-            results.0.into_iter().map(finding).collect()
+            let findings = results.0.into_iter();
+            findings
+                .map(|(level, error)| Finding {
+                    error: format!("{level:?}") != "Warn",
+                    text: text(&error),
+                })
+                .collect()
         });
         report(operation, findings, failure)
     }
@@ -80,6 +82,24 @@ fn report(
         (Err(error), None) => {
             Ok(CheckReport { findings: vec![Finding { error: true, text: error.chain() }] })
         }
+    }
+}
+
+/// What the engine found, in one line.
+///
+/// Two things of it are left out: the report of many lines it makes of a failed call, and its
+/// advice to repair the index, which makes the repository forget what is missing.
+fn text(found: &(dyn std::error::Error + 'static)) -> String {
+    let told = found.to_string();
+    let cause = found.source().and_then(|source| {
+        let boxed = source.downcast_ref::<Box<RusticError>>();
+        boxed.map(|boxed| &**boxed).or_else(|| source.downcast_ref::<RusticError>())
+    });
+    let before = |end: &str| told.split(end).next().unwrap_or_default().trim();
+    match cause {
+        // The report begins after the colon.
+        Some(cause) => format!("{}: {}", before(" : "), error::one_line(cause)),
+        None => one_line(before("To repair:")),
     }
 }
 

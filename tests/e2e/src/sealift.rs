@@ -84,7 +84,7 @@ impl Sealift {
         let mut child = Command::new(&self.binary)
             .args(arguments)
             .current_dir(&self.folder)
-            .env("XDG_RUNTIME_DIR", &self.folder)
+            .env("SEALIFT_LOCK_DIR", self.folder.join("locks"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -142,6 +142,18 @@ impl Running {
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().context("failed to kill a run")
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.id().to_string()])
+            .status()
+            .context("failed to run kill")?;
+        if !status.success() {
+            bail!("the run has ended already");
+        }
+        Ok(())
     }
 
     /// Waits for the end and searches what it left for secrets.

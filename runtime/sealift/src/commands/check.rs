@@ -37,7 +37,10 @@ pub(crate) async fn run(args: &CheckArgs, output: Output) -> Result<Exit, Failur
     if checked.intact {
         return Ok(Exit::Done);
     }
-    Err(Failure::new(Exit::Failed, format!("the check found {} errors", checked.errors.len())))
+    let found = format!("the check found {} errors", checked.errors.len());
+    Err(Failure::new(Exit::Failed, found).help(
+        "make a copy of the repository before anything else, then see Troubleshooting in restic's manual",
+    ))
 }
 
 fn render(checked: &Checked) -> String {

@@ -1,16 +1,13 @@
 //! SIGKILL at any point leaves no snapshot, and the next run succeeds and uses what was uploaded.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
 use crate::refusing_repository::Refusing;
 use crate::rest_proxy::{File, Policy, Verdict, When};
+use crate::trap::trap;
 use crate::vault_double::{Answer, End, Health, VaultDouble, Watch};
 use crate::world::{World, trial};
 
@@ -49,30 +46,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     ROWS.iter().map(row).collect()
 }
 
-/// Holds the first that comes by until the test has killed the process.
-struct Trap {
-    armed: AtomicBool,
-    reached: Sender<()>,
-    released: Mutex<Receiver<()>>,
-}
-
-impl Trap {
-    fn hold(&self) {
-        if self.armed.swap(false, Ordering::SeqCst) {
-            let _ = self.reached.send(());
-            // The other end is dropped when the process is dead.
-            let _ = self.released.lock().unwrap().recv();
-        }
-    }
-}
-
 fn killed(world: &World, point: Point, percent: u64) -> Result<()> {
     let filled = world.large()?;
-    let (reached, reached_here) = channel();
-    let (release, released) = channel::<()>();
-    let trap =
-        Arc::new(Trap { armed: AtomicBool::new(true), reached, released: Mutex::new(released) });
-
+    let (trap, hand) = trap();
     let (half, in_vault) = (filled.snapshot.len() / 2, Arc::clone(&trap));
     let watch: Watch = Arc::new(move |sent| match point {
         Point::Asked => in_vault.hold(),
@@ -85,7 +61,7 @@ fn killed(world: &World, point: Point, percent: u64) -> Result<()> {
             && write.file == file
             && write.number == number
             && when == moment
-            && in_repository.armed.load(Ordering::SeqCst)
+            && in_repository.is_armed()
         {
             in_repository.hold();
             return Verdict::Break;
@@ -96,14 +72,11 @@ fn killed(world: &World, point: Point, percent: u64) -> Result<()> {
     let vault = VaultDouble::watched(Health::Active, whole, watch)?;
     let stage = Refusing::new(world, &vault.address(), policy)?;
 
-    let mut run = stage.scene.start_backup(&[])?;
-    if reached_here.recv_timeout(Duration::from_secs(240)).is_err() {
-        let outcome = run.wait()?;
-        anyhow::bail!("the run never came to {point:?}: {}", outcome.text());
-    }
+    let run = stage.scene.start_backup(&[])?;
+    let mut run = hand.wait_for(run).with_context(|| format!("{point:?}"))?;
     run.kill()?;
     let outcome = run.wait().context("the killed run")?;
-    drop(release);
+    drop(hand);
     ensure!(outcome.code.is_none(), "it ended by itself: {}", outcome.text());
     ensure!(stage.snapshot_files()? == 0, "a snapshot appeared");
     stage.assert_recovers(world, percent)

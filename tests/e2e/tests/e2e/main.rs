@@ -15,7 +15,10 @@
 
 mod archive;
 mod bad_input;
+mod commands;
+mod exit_codes;
 mod guests;
+mod hooked;
 mod interrupted;
 mod memory;
 mod metrics;
@@ -28,6 +31,7 @@ mod scene;
 mod standby;
 mod storages;
 mod tcp_proxy;
+mod trap;
 mod unknown_size;
 mod vault_double;
 mod vault_faults;
@@ -57,6 +61,9 @@ fn main() {
         unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),
+        exit_codes::tests(&world),
+        commands::tests(&world),
+        hooked::tests(&world),
         other_worlds::tests(&world),
     ]
     .into_iter()

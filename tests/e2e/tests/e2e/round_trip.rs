@@ -74,6 +74,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             "round_trip::no_secret_stands_in_the_repository_in_clear",
             repository_is_encrypted,
         ),
+        trial(
+            world,
+            "round_trip::no_secret_stands_in_what_describes_the_snapshot",
+            description_is_harmless,
+        ),
     ]
 }
 
@@ -217,9 +222,7 @@ fn second_backup(world: &World) -> Result<()> {
 
 fn repository_is_encrypted(world: &World) -> Result<()> {
     let round = world.round()?;
-    let keys = &world.large()?.keys;
-    let mut secrets = vec![crate::scene::PASSWORD, &keys.root_token];
-    secrets.extend(keys.unseal.iter().map(String::as_str));
+    let secrets = secrets(world.large()?);
     for file in crate::scene::walk(&round.scene.repository())? {
         let bytes = fs::read(&file)?;
         let text = String::from_utf8_lossy(&bytes);
@@ -227,4 +230,36 @@ fn repository_is_encrypted(world: &World) -> Result<()> {
         ensure!(!found, "{} holds a secret in clear", file.display());
     }
     Ok(())
+}
+
+/// The keys are contents of files, encrypted as all contents are. Who may list snapshots, such as
+/// whoever reads a log of restic, sees none of them.
+fn description_is_harmless(world: &World) -> Result<()> {
+    let (round, id) = (world.round()?, world.round()?.snapshot()?);
+    let restic = round.scene.restic()?;
+    let tree = format!("{id}:/stash-tmp/stash-interim-volume/data");
+    let mut found = String::new();
+    for arguments in [
+        &["cat", "snapshot", &id][..],
+        &["cat", "tree", &tree],
+        &["ls", "--json", &id],
+        &["snapshots", "--json"],
+        &["cat", "config"],
+    ] {
+        found.push_str(&String::from_utf8_lossy(&restic.run(arguments)?));
+    }
+    // What is searched is what was meant: tags, and the nodes of the key files.
+    for name in ["sealift.target=", "demo.vault-root-token", "demo.vault-unseal-key-4"] {
+        ensure!(found.contains(name), "{name} is not in {found}");
+    }
+    let secret = secrets(world.large()?).into_iter().find(|secret| found.contains(secret));
+    ensure!(secret.is_none(), "a secret stands in {found}");
+    Ok(())
+}
+
+/// Everything nobody may read.
+fn secrets(filled: &Filled) -> Vec<&str> {
+    let mut secrets = vec![crate::scene::PASSWORD, &filled.token, &filled.keys.root_token];
+    secrets.extend(filled.keys.unseal.iter().map(String::as_str));
+    secrets
 }
