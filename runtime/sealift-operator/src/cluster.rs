@@ -26,6 +26,7 @@ use sealift_kube::watch::{Key, Store};
 use crate::admission::{self, Admission, Kind};
 use crate::applied::Applied;
 use crate::engine::Queue;
+use crate::given_up::GivenUp;
 use crate::options::Options;
 use crate::secret_check::SecretCheck;
 use crate::taken::Taken;
@@ -170,6 +171,8 @@ pub struct Cluster {
     pub admission: Admission,
     /// Names that more than one invoker may want.
     pub taken: Taken,
+    /// What Jobs were told that were ended.
+    pub given_up: GivenUp,
 }
 
 impl Cluster {

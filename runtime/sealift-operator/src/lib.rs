@@ -15,6 +15,7 @@ pub mod ending;
 pub mod engine;
 pub mod error;
 pub mod expectation;
+pub mod given_up;
 pub mod labels;
 mod leftovers;
 mod line;

@@ -24,6 +24,7 @@ use crate::controller::{
 };
 use crate::engine::{self, Next, Queue, Requests};
 use crate::error::Result;
+use crate::given_up::GivenUp;
 use crate::leftovers;
 use crate::metrics::KindMetrics;
 use crate::options::Options;
@@ -186,6 +187,7 @@ async fn work(
         applied,
         admission: Admission::new(options.max_concurrent_sessions),
         taken: Taken::default(),
+        given_up: GivenUp::default(),
         client,
         stores,
         queues,

@@ -15,6 +15,7 @@ use sealift_kube::watch::Key;
 use sealift_kube::{delete, read};
 
 use super::pull_secrets;
+use crate::build::job::plan_digest;
 use crate::cluster::Cluster;
 use crate::ending::{Death, Ending, Verdict, judge};
 use crate::engine::Next;
@@ -89,6 +90,19 @@ impl OwnJob {
         &self.key
     }
 
+    /// The digest of the plan it was told, also when it was ended since.
+    pub(crate) async fn plan_digest(&self, cluster: &Cluster) -> Result<Option<String>> {
+        Ok(match self.find(cluster).await? {
+            Some(job) => plan_digest(&job).map(str::to_owned),
+            None => cluster.given_up.digest(&self.session),
+        })
+    }
+
+    /// Its plan is not needed any more.
+    pub(crate) fn forget_plan(&self, cluster: &Cluster) {
+        cluster.given_up.forget(&self.session);
+    }
+
     /// As the watch shows it.
     pub(crate) fn seen(&self, cluster: &Cluster) -> Option<Arc<Job>> {
         cluster.stores.jobs.find(&self.key).filter(|found| self.owns(found))
@@ -131,6 +145,9 @@ impl OwnJob {
     pub(crate) async fn end(&self, cluster: &Cluster) -> Result<()> {
         let Some(job) = self.find(cluster).await? else { return Ok(()) };
         let Key { namespace, name } = &self.key;
+        if let Some(digest) = plan_digest(&job) {
+            cluster.given_up.remember(&self.session, digest);
+        }
         let uid = job.metadata.uid.as_deref();
         delete::delete::<Job>(&cluster.client, namespace, name, uid).await?;
         Ok(())
