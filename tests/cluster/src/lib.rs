@@ -17,7 +17,6 @@ pub mod manifests;
 pub mod namespaces;
 pub mod node;
 pub mod operator;
-pub mod relay;
 pub mod workloads;
 
 pub use client::{Client, Resource};

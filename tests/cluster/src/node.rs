@@ -108,6 +108,12 @@ impl Node {
         self.start
     }
 
+    /// Where volumes lie that outlive their pods.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.folder.join("volumes")
+    }
+
     /// Makes an image known to the node.
     pub fn import(&self, image: &Image) -> Result<()> {
         let file = image.write(&self.folder)?;

@@ -81,6 +81,11 @@ impl Operator {
         self.process.kill()
     }
 
+    /// Asks it to end, as kubelet does, and waits for that; its exit code.
+    pub fn terminate(&mut self) -> Result<Option<i32>> {
+        self.process.terminate()
+    }
+
     /// The process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {

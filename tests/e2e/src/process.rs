@@ -64,6 +64,19 @@ impl Process {
         lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
     }
 
+    /// Asks it to end, and waits for that; its exit code.
+    pub fn terminate(&mut self) -> Result<Option<i32>> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status()?;
+        if !asked.success() {
+            bail!("{} has ended already", self.name);
+        }
+        let what = format!("{} ends", self.name);
+        wait::until(&what, wait::START_LIMIT, || {
+            Ok(self.child.try_wait()?.map(|status| status.code()))
+        })
+    }
+
     /// Ends it at once, as a power cut would, and waits for its end.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().with_context(|| format!("failed to kill {}", self.name))?;

@@ -1,5 +1,7 @@
-//! Vault with raft on three nodes, in the form KubeVault gives it: a StatefulSet with a headless
-//! Service, and a Service that leads to the active node only.
+//! Vault with raft on three nodes, in the form KubeVault gives it: a StatefulSet with a volume for
+//! each pod and a headless Service, and a Service that leads to the active node only.
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sealift_e2e::binaries;
@@ -9,7 +11,7 @@ use sealift_e2e::wait;
 use serde_json::{Value, json};
 
 use super::{pod_address, tolerations};
-use crate::client::PATIENCE;
+use crate::client::{Client, PATIENCE};
 use crate::control_plane::ControlPlane;
 use crate::images::Image;
 use crate::node::Node;
@@ -53,21 +55,32 @@ pub struct Vault {
 /// Starts one of `nodes` nodes in `namespace`, initialised and unsealed.
 pub fn start(plane: &ControlPlane, node: &Node, namespace: &str, nodes: usize) -> Result<Vault> {
     node.import(&Image::of(IMAGE, &binaries::server("vault", "vault")?)?)?;
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects(namespace, nodes)});
+    let mut items = objects(namespace, nodes);
+    items.extend((0..nodes).map(|index| volume(namespace, index, &node.volumes())));
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     plane.kubectl().apply(&list.to_string(), &[])?;
-    let client = http_client();
-    let mut addresses = Vec::new();
-    for index in 0..nodes {
-        let address = pod_address(plane.client(), namespace, &format!("{NAME}-{index}"))?;
-        addresses.push(format!("http://{address}:8200"));
-    }
+    let addresses = addresses(plane.client(), namespace, nodes)?;
     let keys = Keys { root_token: String::new(), unseal: Vec::new() };
-    let mut vault = Vault { client, addresses, keys };
+    let mut vault = Vault { client: http_client(), addresses, keys };
     vault.init()?;
     Ok(vault)
 }
 
+fn addresses(client: &Client, namespace: &str, nodes: usize) -> Result<Vec<String>> {
+    let address = |index| pod_address(client, namespace, &format!("{NAME}-{index}"));
+    (0..nodes).map(|index| Ok(format!("http://{}:8200", address(index)?))).collect()
+}
+
 impl Vault {
+    /// Deletes the pods in `namespace` and waits for those that take their places on the same
+    /// volumes. Every node is sealed then.
+    pub fn restart(&mut self, plane: &ControlPlane, namespace: &str) -> Result<()> {
+        let pods = format!("app.kubernetes.io/instance={NAME}");
+        plane.kubectl().succeed(&["-n", namespace, "delete", "pods", "--selector", &pods])?;
+        self.addresses = addresses(plane.client(), namespace, self.addresses.len())?;
+        Ok(())
+    }
+
     fn init(&mut self) -> Result<()> {
         for node in 0..self.addresses.len() {
             self.wait_for_health(node, &[501])?;
@@ -111,10 +124,13 @@ impl Vault {
     /// 501 uninitialised, 503 sealed.
     pub fn wait_for_health(&self, node: usize, wanted: &[u16]) -> Result<()> {
         let url = format!("{}/v1/sys/health", self.address(node)?);
+        let mut last = String::new();
         wait::until(&format!("health {wanted:?} of node {node} of the Vault"), PATIENCE, || {
             let status = self.client.get(&url).call().map(|answer| answer.status().as_u16());
+            last = format!("{status:?}");
             Ok(status.is_ok_and(|status| wanted.contains(&status)).then_some(()))
         })
+        .with_context(|| format!("{url} was last answered with {last}"))
     }
 
     /// A token that may take and restore snapshots and nothing else.
@@ -238,11 +254,25 @@ fn objects(namespace: &str, nodes: usize) -> Vec<Value> {
                         {"name": "settings", "mountPath": "/etc/vault"},
                     ],
                 }],
-                "volumes": [
-                    {"name": "data", "emptyDir": {}},
-                    {"name": "settings", "configMap": {"name": NAME}},
-                ],
+                "volumes": [{"name": "settings", "configMap": {"name": NAME}}],
             }},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": "",
+                "resources": {"requests": {"storage": "1Gi"}},
+            }}],
         }}),
     ]
+}
+
+/// The volume of one pod: a folder of the node, there being nobody who makes volumes.
+fn volume(namespace: &str, index: usize, folder: &Path) -> Value {
+    let name = format!("{namespace}-{NAME}-{index}");
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "claimRef": {"namespace": namespace, "name": format!("data-{NAME}-{index}")},
+        "hostPath": {"path": folder.join(&name), "type": "DirectoryOrCreate"},
+    }})
 }

@@ -191,9 +191,11 @@ fn under_load(world: &World) -> Result<()> {
     let mut wanted: Vec<String> = (0..LOAD).map(|number| job_of(&session(number))).collect();
     wanted.sort();
     ensure!(jobs == wanted, "Jobs: {jobs:?}");
-    let pods = scene.client().names(Resource::POD, &scene.namespace)?;
-    ensure!(pods.len() == LOAD, "pods: {pods:?}");
-    Ok(())
+    // The Job controller may not have been around to all of them.
+    let pods = Resource::POD.list(&scene.namespace);
+    scene.client().wait("each Job has one pod", &pods, |list| {
+        (list?["items"].as_array()?.len() == LOAD).then_some(())
+    })
 }
 
 fn edited(world: &World) -> Result<()> {

@@ -10,7 +10,8 @@ use sealift_e2e::binaries;
 use sealift_e2e::vault::{Keys, SHARES};
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, Original, RealVault, WITH_VOLUME, named_keys, prefix};
+use crate::ground::{Ground, Original, WITH_VOLUME};
+use crate::real_vault::{RealVault, named_keys, prefix};
 use crate::scene::{REPOSITORY, STORAGE_SECRET, VAULT};
 use crate::world::{World, text, trial, trial_alone};
 

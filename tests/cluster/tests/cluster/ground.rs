@@ -2,40 +2,27 @@
 //! needs in which Jobs run as processes. Nothing here decides what is right.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use sealift_cluster::Resource;
-use sealift_cluster::relay::Relay;
 use sealift_e2e::restic::Restic;
 use sealift_e2e::secrets;
-use sealift_e2e::vault::{Keys, Vault};
-use sealift_e2e::{binaries, wait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::conditions;
-use crate::jobs::{Ran, Started};
-use crate::scene::{STORAGE_SECRET, Scene};
+use crate::process::{Prepared, Ran};
+use crate::real_vault::RealVault;
+use crate::scene::{PASSWORD, Scene};
 use crate::world::{World, text};
-
-/// The password of the repository, as the scene's Secret has it.
-pub const PASSWORD: &str = "sentinel-restic-password";
-/// Where a Vault writes down what it was asked, in its own folder.
-const AUDIT: &str = "audit.log";
 
 /// A scene with a repository that every Vault of the row shares.
 pub struct Ground<'a> {
     pub scene: Scene<'a>,
     folder: TempDir,
-}
-
-/// A Vault with a kv engine, an audit log, and an address that Jobs reach.
-pub struct RealVault {
-    pub vault: Vault,
-    pub keys: Keys,
-    relay: Relay,
-    folder: PathBuf,
+    /// Where Jobs reach its Vaults.
+    address: &'static str,
 }
 
 /// How the original's addon stored a snapshot.
@@ -58,15 +45,10 @@ impl<'a> Ground<'a> {
     /// The Repository and its Secret.
     pub fn new(world: &'a World, number: &str) -> Result<Self> {
         let scene = Scene::new(world, number)?;
-        let ground = Self { scene, folder: tempfile::tempdir()? };
+        let ground = Self { scene, folder: tempfile::tempdir()?, address: world.address() };
         let scene = &ground.scene;
-        let mut repository = scene.repository()?;
-        repository["spec"]["backend"] = json!({
-            "local": {"mountPath": ground.repository(), "hostPath": {"path": "/nowhere"}},
-            "storageSecretName": STORAGE_SECRET,
-        });
         scene.apply(&scene.storage_secret())?;
-        scene.apply(&repository)?;
+        scene.apply(&scene.local_repository(&ground.repository())?)?;
         Ok(ground)
     }
 
@@ -81,30 +63,12 @@ impl<'a> Ground<'a> {
 
     /// Starts a Vault.
     pub fn vault(&self, name: &str) -> Result<RealVault> {
-        RealVault::start(&self.folder.path().join(name))
+        RealVault::start(&self.folder.path().join(name), self.address)
     }
 
-    /// The guide's AppBinding under this name, before this Vault. Its Secrets are called after
-    /// it, and its keys have the prefix of [`prefix`].
+    /// Puts the guide's AppBinding under this name before this Vault.
     pub fn bind(&self, name: &str, to: &RealVault) -> Result<()> {
-        let scene = &self.scene;
-        let mut binding = scene.app_binding()?;
-        binding["metadata"]["name"] = json!(name);
-        binding["spec"]["clientConfig"] = json!({"url": to.address()});
-        let parameters = &mut binding["spec"]["parameters"];
-        parameters["backupTokenSecretRef"] = json!({"name": format!("{name}-backup-token")});
-        parameters["unsealer"]["mode"] =
-            json!({"kubernetesSecret": {"secretName": format!("{name}-keys")}});
-        let key_prefix = json!([{"name": "keyPrefix", "value": prefix(name)}]);
-        for task in ["backupTask", "restoreTask"] {
-            parameters["stash"]["addon"][task]["params"] = key_prefix.clone();
-        }
-        let token = to.vault.backup_token(&to.keys.root_token)?;
-        let token = scene.secret(&format!("{name}-backup-token"), &json!({ "token": token }));
-        scene.apply(&token)?;
-        scene
-            .apply(&scene.secret(&format!("{name}-keys"), &named_keys(&prefix(name), &to.keys)))?;
-        scene.apply(&binding)
+        to.bind(&self.scene, name)
     }
 
     /// Backs up the target of an AppBinding for real; returns the snapshot's whole id.
@@ -126,7 +90,7 @@ impl<'a> Ground<'a> {
                 "kind": "BackupConfiguration", "name": name}},
         });
         scene.client().create(Resource::BACKUP_SESSION, &scene.namespace, &object)?;
-        let ran = Started::of(scene, &format!("stash-backup-{session}-0"))?.run()?;
+        let ran = Prepared::of(scene, &format!("stash-backup-{session}-0"))?.run()?;
         ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
         let what = format!("{session} has succeeded");
         let ended = scene.wait(&what, Resource::BACKUP_SESSION, session, |session| {
@@ -176,8 +140,8 @@ impl<'a> Ground<'a> {
     }
 
     /// The Job of a restore, ready to be run.
-    pub fn started(&self, name: &str) -> Result<Started> {
-        Started::of(&self.scene, &format!("stash-restore-{name}-0"))
+    pub fn started(&self, name: &str) -> Result<Prepared> {
+        Prepared::of(&self.scene, &format!("stash-restore-{name}-0"))
     }
 
     /// Makes it and runs it; it must succeed.
@@ -212,83 +176,4 @@ impl<'a> Ground<'a> {
 
 fn ids(restic: &Restic) -> Result<Vec<String>> {
     Ok(restic.snapshots()?.iter().map(|snapshot| text(snapshot, "/id").to_owned()).collect())
-}
-
-/// What the names of a Vault's keys begin with, as KubeVault has it.
-pub fn prefix(binding: &str) -> String {
-    format!("k8s.kubevault.com.demo.{binding}")
-}
-
-/// Keys as KubeVault's Secret holds them.
-pub fn named_keys(prefix: &str, keys: &Keys) -> Value {
-    let mut named = json!({});
-    named[format!("{prefix}-root-token")] = json!(keys.root_token);
-    for (share, key) in keys.unseal.iter().enumerate() {
-        named[format!("{prefix}-unseal-key-{share}")] = json!(key);
-    }
-    named
-}
-
-impl RealVault {
-    fn start(folder: &Path) -> Result<Self> {
-        let vault = Vault::start(&binaries::server("vault", "vault")?, folder, None)?;
-        let keys = vault.init()?;
-        vault.enable_kv(&keys.root_token)?;
-        let audit = json!({"type": "file", "options": {"file_path": AUDIT}});
-        vault.call("PUT", "v1/sys/audit/file", &keys.root_token, Some(&audit))?;
-        let address = vault.address();
-        let port = address.rsplit(':').next().context("an address without a port")?.parse()?;
-        Ok(Self { vault, keys, relay: Relay::to(port)?, folder: folder.to_path_buf() })
-    }
-
-    /// Where Jobs reach it.
-    pub fn address(&self) -> String {
-        format!("http://{}", self.relay.address())
-    }
-
-    /// Writes the one secret rows look at.
-    pub fn put(&self, value: &str) -> Result<()> {
-        self.vault.put(&self.keys.root_token, "canary", value)
-    }
-
-    /// The one secret holds this.
-    pub fn ensure_holds(&self, value: &str) -> Result<()> {
-        let found = self.vault.get(&self.keys.root_token, "canary")?;
-        ensure!(found.as_deref() == Some(value), "{found:?} instead of {value:?}");
-        Ok(())
-    }
-
-    /// The paths below `sys/storage/raft/` it was sent something to, by its own log.
-    pub fn sent_to(&self) -> Result<Vec<String>> {
-        let log = fs::read_to_string(self.folder.join(AUDIT)).context("there is no audit log")?;
-        let mut paths = Vec::new();
-        for line in log.lines() {
-            let entry: Value = serde_json::from_str(line).context("an audit log is not JSON")?;
-            let path = text(&entry, "/request/path").strip_prefix("sys/storage/raft/");
-            let sent = text(&entry, "/type") == "request"
-                && matches!(text(&entry, "/request/operation"), "update" | "create");
-            paths.extend(path.filter(|_| sent).map(str::to_owned));
-        }
-        Ok(paths)
-    }
-
-    /// Nothing was restored into it: its root token works, it holds `value`, and nobody even
-    /// asked it to take a snapshot.
-    pub fn ensure_untouched(&self, value: &str) -> Result<()> {
-        self.ensure_holds(value)?;
-        let sent = self.sent_to()?;
-        ensure!(sent.is_empty(), "it was sent {sent:?}");
-        Ok(())
-    }
-
-    /// After a forced restore: it opens with other keys than its own, and with them only.
-    pub fn unseal_with(&self, keys: &Keys) -> Result<()> {
-        self.vault.wait_for_health(&[503])?;
-        self.vault.unseal(&keys.unseal)?;
-        wait::until("the restored Vault knows the root token", wait::START_LIMIT, || {
-            let looked =
-                self.vault.call("GET", "v1/auth/token/lookup-self", &keys.root_token, None);
-            Ok(looked.ok().map(|_| ()))
-        })
-    }
 }

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::gate::Mode;
-use crate::jobs::{Ran, Started};
+use crate::process::{Prepared, Ran};
+use crate::real_vault::RealVault;
 use crate::scene::{BACKUP, REPOSITORY};
-use crate::shore::{Guarded, Shore};
+use crate::shore::Shore;
 use crate::world::{World, text, trial};
 
 const RESTORE: &str = "vault-restore-session";
@@ -30,7 +31,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 }
 
 /// A scene with a Vault behind a gate.
-fn ready<'a>(world: &'a World, number: &str, wipe_out: bool) -> Result<(Shore<'a>, Guarded)> {
+fn ready<'a>(world: &'a World, number: &str, wipe_out: bool) -> Result<(Shore<'a>, RealVault)> {
     let shore = Shore::new(world, number)?;
     let vault = shore.vault(world)?;
     vault.put("first")?;
@@ -39,7 +40,7 @@ fn ready<'a>(world: &'a World, number: &str, wipe_out: bool) -> Result<(Shore<'a
 }
 
 /// A session that stands before the Vault's gate and holds the repository.
-fn held(vault: &Guarded, started: Started) -> Result<JoinHandle<Result<Ran>>> {
+fn held(vault: &RealVault, started: Prepared) -> Result<JoinHandle<Result<Ran>>> {
     vault.gate.set(Mode::Held);
     let running = thread::spawn(move || started.run());
     vault.gate.wait_for_guest()?;
@@ -67,8 +68,13 @@ fn waits_for(shore: &Shore<'_>, session: &str) -> Result<()> {
     Ok(())
 }
 
-fn under_a_backup(world: &World) -> Result<()> {
-    let (shore, vault) = ready(world, "I05-backup", false)?;
+/// A Repository that is deleted while a backup holds it: it waits, and the backup ends well.
+fn deleted_under_a_backup<'a>(
+    world: &'a World,
+    number: &str,
+    wipe_out: bool,
+) -> Result<(Shore<'a>, RealVault)> {
+    let (shore, vault) = ready(world, number, wipe_out)?;
     let started = shore.session("one")?;
     running(&shore, "one")?;
     let job = held(&vault, started)?;
@@ -78,6 +84,11 @@ fn under_a_backup(world: &World) -> Result<()> {
     ensure!(ran.code == Some(0), "{} {}", ran.left, ran.log);
     let session = shore.ended("one")?;
     ensure!(conditions::phase(&session) == "Succeeded", "{}", session["status"]);
+    Ok((shore, vault))
+}
+
+fn under_a_backup(world: &World) -> Result<()> {
+    let (shore, _vault) = deleted_under_a_backup(world, "I05-backup", false)?;
     shore.gone(REPOSITORY)?;
     let restic = shore.restic("demo-vault")?;
     ensure!(restic.snapshots()?.len() == 1, "snapshots: {:?}", restic.snapshots()?);
@@ -85,16 +96,7 @@ fn under_a_backup(world: &World) -> Result<()> {
 }
 
 fn wiped_after(world: &World) -> Result<()> {
-    let (shore, vault) = ready(world, "I06-backup", true)?;
-    let started = shore.session("one")?;
-    running(&shore, "one")?;
-    let job = held(&vault, started)?;
-    waits_for(&shore, "one")?;
-    vault.gate.set(Mode::Open);
-    let ran = ended(job)?;
-    ensure!(ran.code == Some(0), "{} {}", ran.left, ran.log);
-    let session = shore.ended("one")?;
-    ensure!(conditions::phase(&session) == "Succeeded", "{}", session["status"]);
+    let (shore, _vault) = deleted_under_a_backup(world, "I06-backup", true)?;
     let ran = shore.wipe(&shore.wipe_job(REPOSITORY, 1)?)?;
     ensure!(ran.code == Some(0), "{} {}", ran.left, ran.log);
     shore.gone(REPOSITORY)?;
@@ -107,7 +109,7 @@ fn under_a_restore(world: &World) -> Result<()> {
     shore.back_up("one", "Succeeded")?;
     vault.put("second")?;
     shore.scene.apply(&shore.scene.restore()?)?;
-    let started = Started::of(&shore.scene, &format!("stash-restore-{RESTORE}-0"))?;
+    let started = Prepared::of(&shore.scene, &format!("stash-restore-{RESTORE}-0"))?;
     shore.scene.wait("the restore runs", Resource::RESTORE_SESSION, RESTORE, |restore| {
         conditions::phase(restore) == "Running"
     })?;

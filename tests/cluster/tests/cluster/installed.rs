@@ -12,6 +12,8 @@ use sealift_e2e::binaries;
 use sealift_e2e::process::http_client;
 use serde_json::Value;
 
+use crate::conditions;
+use crate::round::Round;
 use crate::scene::{BACKUP, Scene};
 use crate::world::{World, text, trial_alone};
 
@@ -21,7 +23,7 @@ const NAMESPACE: &str = "sealift";
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![trial_alone(
         world,
-        "A07: the charts install an operator that works with the rights they give",
+        "A07: from helm install to a finished restore with the guide's own files",
         charts,
     )]
 }
@@ -123,11 +125,22 @@ fn look(world: &World, kubectl: &Kubectl) -> Result<()> {
 
     // With the rights of the chart and no others.
     let scene = Scene::without_operator(world, "A07")?;
-    scene.apply_guide()?;
-    scene.wait_for_phase(BACKUP, "Ready")?;
-    scene.session("demo-backup-1700000000")?;
-    scene
-        .wait("the Job exists", Resource::JOB, "stash-backup-demo-backup-1700000000-0", |_| true)?;
-    scene.kubectl(&["delete", "bc", BACKUP, "--wait=false"])?;
-    client.wait_until_gone(&Resource::BACKUP_CONFIGURATION.path(&scene.namespace, BACKUP))
+    let namespace = scene.namespace.clone();
+    let round = Round::in_pods(world, scene)?;
+    let phase = conditions::phase(&round.restore);
+    ensure!(phase == "Succeeded", "the restore: {:#}", round.restore["status"]);
+    let [before, changed, after] = &round.canary;
+    ensure!(changed != before && after == before, "Vault serves {:?}", round.canary);
+    let mut answer = http_client().get(format!("http://{address}:56789/metrics")).call()?;
+    let metrics = answer.body_mut().read_to_string()?;
+    for name in ["stash_backup_session_success", "stash_restore_session_success"] {
+        let is_true = |line: &str| {
+            line.starts_with(&format!("{name}{{"))
+                && line.contains(&namespace)
+                && line.ends_with(" 1")
+        };
+        ensure!(metrics.lines().any(is_true), "{name} is not 1: {metrics}");
+    }
+    kubectl.succeed(&["-n", &namespace, "delete", "bc", BACKUP, "--wait=false"])?;
+    client.wait_until_gone(&Resource::BACKUP_CONFIGURATION.path(&namespace, BACKUP))
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::acted::{ended, job_of, report, running};
 use crate::conditions;
-use crate::jobs::plan_map;
 use crate::metrics_pushed::pod_ends;
+use crate::process::plan_map;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, STORAGE_SECRET, Scene};
 use crate::world::{World, text, trial, trial_alone};
 

@@ -1,7 +1,6 @@
 //! What `sealift job` and `sealift trigger` do with an API server, as processes of this machine
 //! that hold exactly the rights the operator gave to their ServiceAccounts.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -13,7 +12,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::conditions;
-use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, STORAGE_SECRET, Scene};
+use crate::process::{Prepared, kubeconfig};
+use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, Scene};
 use crate::world::{World, text, trial};
 
 const SESSION: &str = "demo-backup-1700000000";
@@ -29,89 +29,15 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
-/// A finished process.
-pub struct Ran {
-    pub code: Option<i32>,
-    /// The termination message.
-    pub left: Value,
-    pub log: String,
-}
-
-/// The Job's command, run on this machine as the Job's ServiceAccount.
-pub struct Started {
-    folder: TempDir,
-    kubeconfig: PathBuf,
-    arguments: Vec<String>,
-}
-
-impl Started {
-    /// Takes plan and arguments from the Job the operator made.
-    fn new(scene: &Scene<'_>) -> Result<Self> {
-        scene.session(SESSION)?;
-        Self::of(scene, JOB)
-    }
-
-    /// The same for a session that is there already.
-    pub fn of(scene: &Scene<'_>, job: &str) -> Result<Self> {
-        let job = scene.wait("the Job exists", Resource::JOB, job, |_| true)?;
-        let pod = &job["spec"]["template"]["spec"];
-        let arguments = pod
-            .pointer("/containers/0/args")
-            .and_then(Value::as_array)
-            .context("the Job's container has no arguments")?;
-        let map = scene.object(Resource::CONFIG_MAP, plan_map(&job)?)?;
-        let folder = tempfile::tempdir()?;
-        let plan = folder.path().join("plan.json");
-        std::fs::write(&plan, text(&map, "/data/plan.json"))?;
-        let arguments = arguments
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|argument| match argument {
-                "/etc/sealift/plan/plan.json" => plan.to_string_lossy().into_owned(),
-                argument => argument.to_owned(),
-            })
-            .collect();
-        let kubeconfig = kubeconfig(scene, text(pod, "/serviceAccountName"))?;
-        Ok(Self { folder, kubeconfig, arguments })
-    }
-
-    /// Waits for its end.
-    pub fn run(&self) -> Result<Ran> {
-        let left = self.folder.path().join("termination-log");
-        let output = Command::new(binaries::sealift()?)
-            .args(&self.arguments)
-            .arg("--termination-log")
-            .arg(&left)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("POD_NAME", "a-pod-of-the-test")
-            .current_dir(self.folder.path())
-            .output()
-            .context("failed to start sealift job")?;
-        let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        let left =
-            std::fs::read_to_string(&left).with_context(|| format!("nothing left: {log}"))?;
-        Ok(Ran { code: output.status.code(), left: serde_json::from_str(&left)?, log })
-    }
-}
-
-/// A kubeconfig of a ServiceAccount.
-pub fn kubeconfig(scene: &Scene<'_>, account: &str) -> Result<PathBuf> {
-    let user = format!("system:serviceaccount:{}:{account}", scene.namespace);
-    let name = format!("{}-{account}", scene.namespace);
-    scene.plane.kubeconfig(&name, &user, Some("system:authenticated"))
+/// A session whose Job is ready to be run.
+fn prepared(scene: &Scene<'_>) -> Result<Prepared> {
+    scene.session(SESSION)?;
+    Prepared::of(scene, JOB)
 }
 
 /// The guide with a repository in a folder of this machine and a Vault that nobody serves.
 fn ready<'a>(world: &'a World, number: &str, folder: &TempDir) -> Result<Scene<'a>> {
     let scene = Scene::new(world, number)?;
-    let mut repository = scene.repository()?;
-    repository["spec"]["backend"] = json!({
-        "local": {
-            "mountPath": folder.path().join("repository"),
-            "hostPath": {"path": "/nowhere"},
-        },
-        "storageSecretName": STORAGE_SECRET,
-    });
     let mut backup = scene.backup()?;
     backup["spec"]["task"] = json!({
         "name": "vault-backup-1.10.3", "params": [{"name": "waitTimeout", "value": "1"}],
@@ -119,7 +45,7 @@ fn ready<'a>(world: &'a World, number: &str, folder: &TempDir) -> Result<Scene<'
     scene.apply(&scene.app_binding()?)?;
     scene.apply(&scene.storage_secret())?;
     scene.apply(&scene.vault_secrets())?;
-    scene.apply(&repository)?;
+    scene.apply(&scene.local_repository(&folder.path().join("repository"))?)?;
     scene.apply(&backup)?;
     scene.wait_for_phase(BACKUP, "Ready")?;
     Ok(scene)
@@ -177,7 +103,7 @@ fn reasons(scene: &Scene<'_>) -> Result<Vec<Value>> {
 fn vault_is_away(world: &World) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let scene = ready(world, "E01", &folder)?;
-    let ran = Started::new(&scene)?.run()?;
+    let ran = prepared(&scene)?.run()?;
     ensure!(ran.code == Some(1), "{:?}: {} {}", ran.code, ran.left, ran.log);
     ensure!(ran.left["ending"] == "Failed" && ran.left["statusWritten"] == true, "{}", ran.left);
     for line in ran.log.lines() {
@@ -229,11 +155,8 @@ fn hook_fails(world: &World) -> Result<()> {
     // A Job never reaches its own loopback.
     let hook = json!({"tcpSocket": {"host": "127.0.0.1", "port": "1"}});
     let patch = json!({"spec": {"hooks": {"preBackup": hook, "postBackup": hook}}});
-    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
-    scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
-        backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
-    })?;
-    let ran = Started::new(&scene)?.run()?;
+    scene.edit(&patch)?;
+    let ran = prepared(&scene)?.run()?;
     ensure!(ran.left["reason"] == "HookFailed", "{}", ran.left);
     let target = target(&scene)?;
     let before = condition_of(&target["conditions"], "PreBackupHookExecutionSucceeded");
@@ -250,11 +173,11 @@ fn hook_fails(world: &World) -> Result<()> {
 fn plan_changed(world: &World) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let scene = ready(world, "changed-plan", &folder)?;
-    let started = Started::new(&scene)?;
-    let plan = started.folder.path().join("plan.json");
+    let job = prepared(&scene)?;
+    let plan = job.plan();
     let text = std::fs::read_to_string(&plan)?.replace("vault-backup-token", "vault-keys");
     std::fs::write(&plan, text)?;
-    let ran = started.run()?;
+    let ran = job.run()?;
     ensure!(ran.code == Some(2), "{:?}: {}", ran.code, ran.left);
     ensure!(ran.left["ending"] == "Refused" && ran.left["reason"] == "PlanChanged", "{}", ran.left);
     ensure!(target(&scene)?["stats"].is_null(), "the session was written");
@@ -265,10 +188,10 @@ fn plan_changed(world: &World) -> Result<()> {
 fn outdated(world: &World) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let scene = ready(world, "outdated-plan", &folder)?;
-    let started = Started::new(&scene)?;
+    let job = prepared(&scene)?;
     let patch = json!({"spec": {"clientConfig": {"service": {"port": 8201}}}});
     scene.client().patch(Resource::APP_BINDING, &scene.namespace, "vault", &patch)?;
-    let ran = started.run()?;
+    let ran = job.run()?;
     ensure!(ran.left["reason"] == "PlanOutdated", "{}", ran.left);
     let target = target(&scene)?;
     let error = text(&target, "/stats/0/error");
@@ -278,14 +201,4 @@ fn outdated(world: &World) -> Result<()> {
     );
     ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
-}
-
-/// The name of the ConfigMap whose plan a Job carries out.
-pub fn plan_map(job: &Value) -> Result<&str> {
-    let volumes = job.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
-    volumes
-        .into_iter()
-        .flatten()
-        .find_map(|volume| volume.pointer("/configMap/name")?.as_str())
-        .context("the Job mounts no plan")
 }

@@ -17,6 +17,7 @@ mod acted;
 mod api_proxy;
 mod api_surface;
 mod at_rest;
+mod calls;
 mod chain;
 mod conditions;
 mod deletion;
@@ -24,7 +25,9 @@ mod deploy;
 mod faults;
 mod forced_restores;
 mod gate;
+mod good_backups;
 mod ground;
+mod guide;
 mod history;
 mod hooks;
 mod in_use;
@@ -32,12 +35,15 @@ mod installed;
 mod intruders;
 mod job_faults;
 mod jobs;
+mod last_words;
 mod lifecycle;
+mod lost_pods;
 mod metrics_of_batches;
 mod metrics_pushed;
 mod migration;
 mod mistaken;
 mod moved_clock;
+mod names_taken;
 mod network;
 mod node_faults;
 mod operator_faults;
@@ -46,8 +52,11 @@ mod operators;
 mod parameters;
 mod pod_faults;
 mod pods;
+mod process;
 mod pulled;
 mod readiness;
+mod real_vault;
+mod receiver;
 mod refusals;
 mod repositories;
 mod restore_ends;
@@ -60,8 +69,10 @@ mod scene;
 mod secrets;
 mod security;
 mod sessions;
+mod shared_repository;
 mod shore;
 mod stage;
+mod taken_over;
 mod tasks;
 mod triggers;
 mod waiting;
@@ -105,6 +116,7 @@ fn main() {
 fn trials(world: &Arc<World>) -> Vec<Trial> {
     let mut trials: Vec<Trial> = [
         api_surface::tests(world),
+        guide::tests(world),
         readiness::tests(world),
         triggers::tests(world),
         tasks::tests(world),
@@ -115,6 +127,7 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         operators::tests(world),
         refusals::tests(world),
         jobs::tests(world),
+        calls::tests(world),
         restores::tests(world),
         forced_restores::tests(world),
         restore_ends::tests(world),
@@ -139,11 +152,19 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         pulled::tests(world),
         intruders::tests(world),
         mistaken::tests(world),
+        lost_pods::tests(world),
+        names_taken::tests(world),
+        taken_over::tests(world),
+        last_words::tests(world),
+        good_backups::tests(world),
+        shared_repository::tests(world),
     ]
     .into_iter()
     .flatten()
     .collect();
-    // What runs pods takes minutes, and so does what no other row can run beside.
+    // Of what runs pods, what shows the whole in every run; the others take minutes.
+    trials.extend(installed::tests(world));
+    trials.push(hooks::first(world));
     if world::is_full_tier() {
         trials.extend(moved_clock::tests(world));
         trials.extend(migration::tests(world));
@@ -154,8 +175,9 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         trials.extend(pod_faults::tests(world));
         trials.extend(node_faults::tests(world));
         trials.extend(hooks::tests(world));
-        trials.extend(installed::tests(world));
         trials.extend(wiping::on_the_node(world));
     }
+    // Together and last: before each of them, all that run must end.
+    trials.sort_by_key(|trial| trial.kind() == world::ALONE);
     trials
 }

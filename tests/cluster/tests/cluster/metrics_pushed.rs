@@ -11,10 +11,11 @@ use sealift_cluster::Resource;
 use sealift_e2e::pushgateway::Pushgateway;
 use serde_json::{Map, Value, json};
 
-use crate::acted::{ended, job_of};
+use crate::acted::{ended, job_of, running};
 use crate::conditions;
-use crate::ground::{Ground, RealVault};
-use crate::jobs::{Ran, Started};
+use crate::ground::Ground;
+use crate::process::{Prepared, Ran};
+use crate::real_vault::RealVault;
 use crate::scene::{BACKUP, REPOSITORY, Scene};
 use crate::world::{World, text, trial, trial_alone};
 
@@ -63,6 +64,8 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             "F06 F07: a backup that fails shows it in success alone, as its phase does",
             failure,
         ),
+        trial(world, "F06: a backup whose pod was killed shows it in success alone", killed),
+        trial(world, "F06: a backup whose pod never ran shows it in success alone", never_ran),
         trial(world, "F08: a restore shows its series", restore),
         trial_alone(
             world,
@@ -108,7 +111,7 @@ impl<'a> Row<'a> {
     /// A session whose Job runs to its end, whatever that is.
     fn run(&self, session: &str) -> Result<Ran> {
         self.scene().session(session)?;
-        Started::of(self.scene(), &job_of(session))?.run()
+        Prepared::of(self.scene(), &job_of(session))?.run()
     }
 
     pub fn succeed(&self, session: &str) -> Result<(Ran, Value)> {
@@ -120,13 +123,7 @@ impl<'a> Row<'a> {
 
     /// Changes the BackupConfiguration, and waits until that is seen.
     fn patch(&self, spec: &Value) -> Result<()> {
-        let scene = self.scene();
-        let patch = json!({ "spec": spec });
-        scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
-        scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
-            backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
-        })?;
-        Ok(())
+        self.scene().edit(&json!({ "spec": spec }))
     }
 
     /// The job of the backups.
@@ -298,6 +295,38 @@ fn failure(world: &World) -> Result<()> {
     ensure_failure_shows(&before, &row.pushed()?)
 }
 
+fn killed(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F06-killed")?;
+    pushed_for(&row, |scene| {
+        scene.session(SECOND)?;
+        running(scene, SECOND)?;
+        pod_ends(scene, &job_of(SECOND), 137, "OOMKilled", "")
+    })
+}
+
+fn never_ran(world: &World) -> Result<()> {
+    let row = Row::ready(world, "F06-never")?;
+    pushed_for(&row, |scene| {
+        scene.edit(&json!({"spec": {"timeOut": "5s"}}))?;
+        scene.session(SECOND)?;
+        running(scene, SECOND)?;
+        let job = Resource::JOB.path(&scene.namespace, &job_of(SECOND));
+        scene.client().wait_until_gone(&job)
+    })
+}
+
+/// A session that says nothing itself, after one that succeeded.
+fn pushed_for(row: &Row<'_>, lose: impl Fn(&Scene<'_>) -> Result<()>) -> Result<()> {
+    row.succeed(FIRST)?;
+    let before = row.pushed()?;
+    let scene = row.scene();
+    lose(scene)?;
+    ended(scene, SECOND, "Failed")?;
+    let push = Prepared::of(scene, &format!("sealift-push-{SECOND}"))?.run()?;
+    ensure!(push.code == Some(0), "{:?}: {} {}", push.code, push.left, push.log);
+    ensure_failure_shows(&before, &row.pushed()?)
+}
+
 /// Success is 0, and everything else is what it was.
 fn ensure_failure_shows(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<()> {
     ensure_twins(after, &of_a_backup())?;
@@ -368,14 +397,14 @@ fn nobody_takes(world: &World) -> Result<()> {
     let push = format!("sealift-push-{FIRST}");
     ensure!(scene.client().get(&Resource::JOB.path(&scene.namespace, &push))?.is_none(), "early");
     pod_ends(scene, &job_of(FIRST), 0, "Completed", &ran.left.to_string())?;
-    let again = Started::of(scene, &push)?;
+    let (first_try, again) = (Prepared::of(scene, &push)?, Prepared::of(scene, &push)?);
 
     // A later session takes the rights of the invoker's Jobs over.
     scene.session(SECOND)?;
-    let second = Started::of(scene, &job_of(SECOND))?;
+    let second = Prepared::of(scene, &job_of(SECOND))?;
     let role = scene.object(Resource::ROLE, "backupconfiguration-demo-backup-0")?;
     ensure!(!role.to_string().contains(FIRST), "the Role still names the first: {role}");
-    let failed = again.run()?;
+    let failed = first_try.run()?;
     ensure!(failed.code == Some(1), "{:?}: {} {}", failed.code, failed.left, failed.log);
     world.pushgateway()?.restart()?;
     let pushed = again.run()?;

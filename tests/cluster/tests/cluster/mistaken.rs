@@ -14,9 +14,9 @@ use crate::acted::{self, ended, job_of, report, running, succeed};
 use crate::api_proxy::{ApiProxy, Fault};
 use crate::conditions;
 use crate::ground::Ground;
-use crate::jobs::plan_map;
 use crate::metrics_pushed::pod_ends;
 use crate::operators::instead_of_the_one;
+use crate::process::plan_map;
 use crate::scene::{BACKUP, Scene};
 use crate::stage;
 use crate::world::{World, text, trial, trial_alone};
@@ -39,11 +39,6 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             world,
             "mistaken: sessions whose names differ in a dot do not share a Job",
             differs_in_a_dot,
-        ),
-        trial_alone(
-            world,
-            "mistaken: a pod that does not start is given up, whatever keeps it",
-            never_starts,
         ),
         trial_alone(
             world,
@@ -202,45 +197,6 @@ fn succeed_of(scene: &Scene<'_>, session: &str) -> Result<()> {
     report(scene, session, None)?;
     ended(scene, session, "Succeeded")?;
     Ok(())
-}
-
-/// Without a scheduler nobody says anything of a pod; on a node, that its volumes are mounted.
-fn never_starts(world: &World) -> Result<()> {
-    let nowhere = Scene::ready(world, "never-scheduled")?;
-    let mounting = Scene::ready(world, "never-mounted")?;
-    for scene in [&nowhere, &mounting] {
-        scene.session(SESSION)?;
-        running(scene, SESSION)?;
-    }
-    let job = job_of(SESSION);
-    let path = Resource::POD.list(&mounting.namespace);
-    let pod = mounting.client().wait("the Job has a pod", &path, |list| {
-        let pods = list?["items"].as_array()?;
-        pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
-    })?;
-    let container = &pod["spec"]["containers"][0];
-    let status = json!({"status": {"phase": "Pending",
-        "conditions": [{"type": "PodScheduled", "status": "True"}],
-        "containerStatuses": [{"name": container["name"], "image": container["image"],
-            "imageID": "", "ready": false, "restartCount": 0,
-            "state": {"waiting": {"reason": "ContainerCreating"}}}]}});
-    let name = text(&pod, "/metadata/name");
-    mounting.client().patch_status(Resource::POD, &mounting.namespace, name, &status)?;
-    instead_of_the_one(world, |world| {
-        let mut hasty = world.another_operator("hasty", &["--pending-limit=1"])?;
-        hasty.wait_until_ready()?;
-        for (scene, words) in
-            [(&nowhere, "no scheduler took the pod"), (&mounting, "still ContainerCreating")]
-        {
-            let session = ended(scene, SESSION, "Failed").with_context(|| hasty.log_tail())?;
-            let error = text(&session, "/status/targets/0/stats/0/error");
-            ensure!(error.contains(words), "error: {error}: {}", session["status"]);
-            // It is ended, too: later sessions are not kept waiting.
-            let path = Resource::JOB.path(&scene.namespace, &job);
-            scene.client().wait_until_gone(&path)?;
-        }
-        Ok(())
-    })
 }
 
 /// The operator has made the Job and is about to say that the session runs; somebody ends it

@@ -28,13 +28,13 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 
 /// Holds whoever asks it until it is told to answer; a Job with this as its first hook runs, and
 /// waits.
-struct Gate {
+pub struct Gate {
     port: u16,
     arrived: mpsc::Receiver<TcpStream>,
 }
 
 impl Gate {
-    fn open() -> Result<Self> {
+    pub fn open() -> Result<Self> {
         let listener = TcpListener::bind((NODE_ADDRESS, 0)).context("failed to listen")?;
         let port = listener.local_addr()?.port();
         let (sender, arrived) = mpsc::channel();
@@ -74,7 +74,7 @@ fn let_go(mut held: TcpStream) -> Result<()> {
 }
 
 /// A session whose Job waits at the gate.
-fn waiting<'a>(world: &'a World, number: &str, gate: &Gate) -> Result<(Scene<'a>, TcpStream)> {
+pub fn waiting<'a>(world: &'a World, number: &str, gate: &Gate) -> Result<(Scene<'a>, TcpStream)> {
     let scene = stage::ready(world, number, |backup| backup["spec"]["hooks"] = gate.hook())?;
     scene.session(FIRST)?;
     let held = gate.wait()?;

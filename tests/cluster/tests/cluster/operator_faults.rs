@@ -180,13 +180,9 @@ fn killed(world: &World, number: usize, step: &Step) -> Result<()> {
 
 fn operator_away(world: &World) -> Result<()> {
     let chain = Chain::ready(world, "E14", |_| ())?;
-    chain.scene.session(SESSION)?;
-    chain.gate.close();
-    let job = chain.start(SESSION)?;
-    running(&chain.scene, SESSION)?;
-    chain.gate.wait_until_holding(&job)?;
+    let job = chain.held(SESSION)?;
     world.operator()?.kill()?;
-    chain.gate.release();
+    chain.release();
     let ran = job.wait()?;
     world.operator()?.restart()?;
     ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);

@@ -8,7 +8,7 @@ use sealift_cluster::Resource;
 use sealift_cluster::client::PATIENCE;
 use sealift_cluster::operator::Operator;
 use sealift_e2e::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::acted::{ended, job_of, report, running, succeed};
 use crate::conditions;
@@ -23,6 +23,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             world,
             "fault: the leader of two operators dies and the other goes on",
             |world| instead_of_the_one(world, leader_dies),
+        ),
+        trial_alone(
+            world,
+            "fault: a leader that is told to end hands over and the other goes on",
+            |world| instead_of_the_one(world, leader_resigns),
         ),
         trial_alone(
             world,
@@ -41,15 +46,45 @@ pub fn instead_of_the_one(world: &World, row: impl FnOnce(&World) -> Result<()>)
 }
 
 fn leader_dies(world: &World) -> Result<()> {
-    let scene = Scene::without_operator(world, "leaders")?;
+    successor(world, "leaders", |_, leader| leader.kill())
+}
+
+fn leader_resigns(world: &World) -> Result<()> {
+    successor(world, "resigned", |scene, leader| {
+        let first = text(&lease(scene)?, "/spec/holderIdentity").to_owned();
+        let code = leader.terminate()?;
+        ensure!(code == Some(0), "it ended with {code:?}: {}", leader.log_tail());
+        // It was given back: nobody waits until it has expired.
+        let left = lease(scene)?;
+        ensure!(left["spec"]["holderIdentity"] != first, "it left the Lease so: {left}");
+        Ok(())
+    })
+}
+
+fn lease(scene: &Scene<'_>) -> Result<Value> {
+    scene.client().get(&lease_path(scene))?.context("there is no Lease")
+}
+
+fn lease_path(scene: &Scene<'_>) -> String {
+    let root = "/apis/coordination.k8s.io/v1/namespaces";
+    format!("{root}/{}/leases/sealift-operator", scene.namespace)
+}
+
+/// The leader of two operators goes in the middle of a session, and the other one ends it.
+fn successor(
+    world: &World,
+    number: &str,
+    end: impl FnOnce(&Scene<'_>, &mut Operator) -> Result<()>,
+) -> Result<()> {
+    let scene = Scene::without_operator(world, number)?;
     let namespace = format!("--service-account-namespace={}", scene.namespace);
     let flags = ["--leader-elect", namespace.as_str()];
-    let mut operators = [
-        ("leader-a", world.another_operator("leader-a", &flags)?),
-        ("leader-b", world.another_operator("leader-b", &flags)?),
-    ];
-    for (_, operator) in &mut operators {
+    let names = ["a", "b"].map(|letter| format!("{number}-{letter}"));
+    let mut operators = Vec::new();
+    for name in &names {
+        let mut operator = world.another_operator(name, &flags)?;
         operator.wait_until_ready()?;
+        operators.push((name, operator));
     }
     scene.apply_guide()?;
     scene.wait_for_phase(BACKUP, "Ready")?;
@@ -57,11 +92,12 @@ fn leader_dies(world: &World) -> Result<()> {
     running(&scene, SESSION)?;
     let job = scene.object(Resource::JOB, &job_of(SESSION))?;
     let first = holder(&scene, "")?;
-    let leader = operators.iter_mut().find(|(name, _)| first.starts_with(name));
-    leader.with_context(|| format!("the Lease is held by {first}"))?.1.kill()?;
+    let leader = operators.iter_mut().find(|(name, _)| first.starts_with(name.as_str()));
+    let (_, leader) = leader.with_context(|| format!("the Lease is held by {first}"))?;
+    end(&scene, leader)?;
     let second = holder(&scene, &first)?;
     ensure!(
-        operators.iter().any(|(name, _)| second.starts_with(name)),
+        operators.iter().any(|(name, _)| second.starts_with(name.as_str())),
         "the Lease is held by {second}"
     );
     let patch = json!({"spec": {"schedule": "0 7 * * *"}});
@@ -80,9 +116,7 @@ fn leader_dies(world: &World) -> Result<()> {
 
 /// Who holds the Lease, once it is another than `not`.
 fn holder(scene: &Scene<'_>, not: &str) -> Result<String> {
-    let root = "/apis/coordination.k8s.io/v1/namespaces";
-    let path = format!("{root}/{}/leases/sealift-operator", scene.namespace);
-    scene.client().wait("somebody holds the Lease", &path, |lease| {
+    scene.client().wait("somebody holds the Lease", &lease_path(scene), |lease| {
         let holder = text(lease?, "/spec/holderIdentity");
         (!holder.is_empty() && holder != not).then(|| holder.to_owned())
     })

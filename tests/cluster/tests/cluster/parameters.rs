@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::acted::job_of;
 use crate::chain::{Chain, error_of};
+use crate::real_vault::named_keys;
 use crate::scene::{BACKUP, Scene};
 use crate::world::{World, text, trial};
 
@@ -68,10 +69,7 @@ fn with(world: &'_ World, number: &str, prefix: &str) -> Result<()> {
     let patch = json!({"spec": {"task": {
         "name": "vault-backup-1.10.3", "params": [{"name": "keyPrefix", "value": prefix}],
     }}});
-    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
-    scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
-        backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
-    })?;
+    scene.edit(&patch)?;
     let (plan, job) = planned(&scene)?;
     let parameters = of_source(&plan)?;
     ensure!(
@@ -114,10 +112,7 @@ fn used(world: &World) -> Result<()> {
         backup["spec"]["task"] = json!({"name": "vault-backup-1.10.3",
             "params": [{"name": "keyPrefix", "value": "k8s.another"}]});
     })?;
-    let mut keys = json!({"k8s.another-root-token": chain.keys.root_token});
-    for (share, key) in chain.keys.unseal.iter().enumerate() {
-        keys[format!("k8s.another-unseal-key-{share}")] = json!(key);
-    }
+    let keys = named_keys("k8s.another", &chain.target.keys);
     chain.scene.apply(&chain.scene.secret("vault-keys", &keys))?;
     chain.succeed(SESSION)?;
     let restic = chain.restic()?;

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use serde_json::{Value, json};
 
 use crate::conditions;
+use crate::node_faults::{Gate, waiting};
 use crate::scene::{BACKUP, Scene};
 use crate::stage;
 use crate::world::{World, text, trial, trial_alone};
@@ -76,14 +77,17 @@ fn out_of_memory(world: &World) -> Result<()> {
 }
 
 fn pod_deleted(world: &World) -> Result<()> {
-    let scene = stage::ready(world, "E03-pod", |_| ())?;
-    let pod = pod_of(&scene, FIRST)?;
-    scene.kubectl(&["delete", "pod", &pod, "--force", "--grace-period=0"])?;
+    let gate = Gate::open()?;
+    let (scene, held) = waiting(world, "E03-pod", &gate)?;
+    let pods = scene.client().names(Resource::POD, &scene.namespace)?;
+    let pod = pods.iter().find(|pod| pod.starts_with("stash-backup-")).context("no pod")?;
+    scene.kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"])?;
+    drop(held);
     let (ended, _) = stage::follow(&scene, Resource::BACKUP_SESSION, FIRST)?;
-    // It may have been quicker than the hand that killed it.
-    if conditions::phase(&ended) != "Succeeded" {
-        failed(&ended, "")?;
-    }
+    failed(&ended, "pod")?;
+    drop(gate);
+    let free = json!({"spec": {"hooks": null}});
+    scene.edit(&free)?;
     next_succeeds(&scene)
 }
 
@@ -93,7 +97,7 @@ fn no_node(world: &World) -> Result<()> {
         backup["spec"]["runtimeSettings"]["pod"] = json!({"nodeSelector": {"no": "such-node"}});
     })?;
     let ended = session(&scene, FIRST)?;
-    failed(&ended, "")?;
+    failed(&ended, "Failed to complete backup within 10s.")?;
     let patch = json!({"spec": {"timeOut": "2h", "runtimeSettings": {"pod": null}}});
     scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
     next_succeeds(&scene)

@@ -11,6 +11,8 @@ use crate::conditions;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, STORAGE_SECRET, Scene, VAULT};
 use crate::world::{World, text, trial, trial_alone};
 
+const SESSION: &str = "demo-backup-1700000001";
+
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
         trial(world, "B01: the guide's BackupConfiguration becomes Ready", becomes_ready),
@@ -40,6 +42,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             no_target,
         ),
         trial(world, "G05: an AppBinding deleted under it makes it NotReady", target_goes),
+        trial(
+            world,
+            "G05: without the backend's Secret the next session fails before any Job, and says so",
+            secret_goes,
+        ),
         trial(
             world,
             "I01: a Repository of another namespace that allows none is refused",
@@ -264,6 +271,26 @@ fn target_goes(world: &World) -> Result<()> {
     scene.client().delete(Resource::APP_BINDING, &scene.namespace, VAULT)?;
     scene.wait_for_phase(BACKUP, "NotReady")?;
     scene.wait_for_condition("BackupTargetFound", "False TargetNotAvailable")?;
+    Ok(())
+}
+
+fn secret_goes(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "G05-secret")?;
+    scene.edit(&json!({"spec": {"schedule": "0 0 1 1 *"}}))?;
+    scene.client().delete(Resource::SECRET, &scene.namespace, STORAGE_SECRET)?;
+    scene.session(SESSION)?;
+    let session = crate::acted::ended(&scene, SESSION, "Failed")?;
+    let status = session["status"].to_string();
+    ensure!(
+        status.contains("FailedToEnsureBackupExecutor") && status.contains(STORAGE_SECRET),
+        "status: {status}"
+    );
+    let jobs = scene.client().names(Resource::JOB, &scene.namespace)?;
+    ensure!(jobs.is_empty(), "Jobs: {jobs:?}");
+    scene.wait_for_condition("BackendSecretFound", "False BackendSecretNotAvailable")?;
+    scene.wait_for_phase(BACKUP, "NotReady")?;
+    scene.apply(&scene.storage_secret())?;
+    scene.wait_for_phase(BACKUP, "Ready")?;
     Ok(())
 }
 

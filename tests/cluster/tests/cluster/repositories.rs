@@ -11,8 +11,9 @@ use sealift_e2e::restic::Restic;
 use serde_json::{Value, json};
 
 use crate::conditions;
+use crate::real_vault::RealVault;
 use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene};
-use crate::shore::{Guarded, Shore};
+use crate::shore::Shore;
 use crate::world::{World, text, trial};
 
 const PREFIX: &str = "demo-vault";
@@ -136,7 +137,7 @@ fn rights(world: &World) -> Result<()> {
     Ok(())
 }
 
-fn ready<'a>(world: &'a World, number: &str, retention: &Value) -> Result<(Shore<'a>, Guarded)> {
+fn ready<'a>(world: &'a World, number: &str, retention: &Value) -> Result<(Shore<'a>, RealVault)> {
     let shore = Shore::new(world, number)?;
     let vault = shore.vault(world)?;
     vault.put("first")?;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::conditions;
 use crate::forced_restores::{edited, our_function, replaced};
-use crate::ground::named_keys;
+use crate::real_vault::named_keys;
 use crate::round::RESTORE;
 use crate::scene::{BACKUP, Scene};
 use crate::stage;
@@ -98,14 +98,27 @@ fn disaster(world: &World) -> Result<()> {
     };
     ensure!(new.keys.unseal == old.keys.unseal, "other unseal keys came back");
     ensure!(new.keys.root_token == old.keys.root_token, "another root token came back");
+    follow_the_advice(&rebuilt, &mut new)?;
     serves(&new)
+}
+
+/// Does what the restore tells a person to do before the keys are handed in. Nodes of a Vault as
+/// young as this one do not vote yet, and then standbys often miss the end of a restore.
+fn follow_the_advice(scene: &Scene<'_>, vault: &mut Vault) -> Result<()> {
+    let events = Resource::EVENT.list(&scene.namespace);
+    let advice = scene.client().wait("an event says what to do", &events, |events| {
+        let all = events?["items"].as_array()?;
+        let mut messages = all.iter().map(|event| text(event, "/message"));
+        messages.find(|message| message.contains("restart every node")).map(str::to_owned)
+    })?;
+    ensure!(advice.ends_with("and restore again"), "the event is cut off: {advice}");
+    vault.restart(scene.plane, &scene.namespace)
 }
 
 /// As KubeVault's unsealer does it: each node, with the keys of the Secret.
 fn serves(vault: &Vault) -> Result<()> {
     for node in 0..NODES {
-        // A follower may come back by itself, as soon as the first one leads again.
-        vault.wait_for_health(node, &[200, 429, 503])?;
+        vault.wait_for_health(node, &[503])?;
         vault.unseal(node)?;
     }
     for node in 0..NODES {

@@ -10,7 +10,8 @@ use sealift_e2e::vault::SHARES;
 use serde_json::{Value, json};
 
 use crate::conditions;
-use crate::ground::{Ground, Original, WITH_VOLUME, WITHOUT_VOLUME, prefix};
+use crate::ground::{Ground, Original, WITH_VOLUME, WITHOUT_VOLUME};
+use crate::real_vault::prefix;
 use crate::scene::{Scene, VAULT};
 use crate::stage;
 use crate::world::{World, text, trial};

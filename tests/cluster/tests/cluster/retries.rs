@@ -127,7 +127,9 @@ fn all_fail(world: &World) -> Result<()> {
     let three: Vec<&str> = names.iter().map(String::as_str).collect();
     sessions_are(&scene, &three)?;
     // A session that was made by hand has no tries.
-    let later = succeed(&scene, LATER)?;
+    scene.session(LATER)?;
+    running(&scene, LATER)?;
+    let later = fail(&scene, LATER)?;
     ensure!(is_the_last(&later), "status: {}", later["status"]);
     let mut four = three.clone();
     four.push(LATER);

@@ -5,7 +5,6 @@
 //! right that is missing fails the row that needs it, and here; one that is not used, only here.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -13,14 +12,13 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use sealift_cluster::audit::{Grant, Log, Right, grants};
-use sealift_cluster::relay::Relay;
 use sealift_e2e::binaries;
-use sealift_e2e::vault::{Keys, Vault};
 use serde_json::{Value, json};
 
 use crate::conditions;
-use crate::jobs::{Started, kubeconfig};
-use crate::scene::{BACKUP, CRON_JOB, STORAGE_SECRET, Scene};
+use crate::process::{Prepared, kubeconfig};
+use crate::real_vault::{RealVault, named_keys, prefix};
+use crate::scene::{BACKUP, CRON_JOB, Scene, VAULT};
 use crate::world::{OPERATOR, World, text, trial};
 
 const SESSION: &str = "demo-backup-1700000000";
@@ -53,60 +51,15 @@ pub fn judgement(world: &Arc<World>, all: bool) -> Vec<Trial> {
     trials
 }
 
-/// A Vault on this machine, which Jobs reach.
-struct Backed {
-    vault: Vault,
-    keys: Keys,
-    relay: Relay,
-}
-
-impl Backed {
-    fn start(folder: &Path) -> Result<Self> {
-        let vault = Vault::start(&binaries::server("vault", "vault")?, folder, None)?;
-        let keys = vault.init()?;
-        vault.enable_kv(&keys.root_token)?;
-        let address = vault.address();
-        let port = address.rsplit(':').next().context("an address without a port")?.parse()?;
-        Ok(Self { vault, keys, relay: Relay::to(port)? })
-    }
-
-    /// The guide's objects with this Vault, and a repository in `folder`.
-    fn apply(&self, scene: &Scene<'_>, folder: &Path) -> Result<()> {
-        let mut binding = scene.app_binding()?;
-        binding["spec"]["clientConfig"] =
-            json!({"url": format!("http://{}", self.relay.address())});
-        let mut repository = scene.repository()?;
-        repository["spec"]["backend"] = json!({
-            "local": {"mountPath": folder, "hostPath": {"path": "/nowhere"}},
-            "storageSecretName": STORAGE_SECRET,
-        });
-        let token = self.vault.backup_token(&self.keys.root_token)?;
-        let token = scene.secret("vault-backup-token", &json!({ "token": token }));
-        for object in [&binding, &scene.storage_secret(), &token, &repository] {
-            scene.apply(object)?;
-        }
-        scene.apply(&self.key_secret(scene, ""))
-    }
-
-    /// The Secret with the unseal keys, each with `more` behind it.
-    fn key_secret(&self, scene: &Scene<'_>, more: &str) -> Value {
-        let value = |key: &String| json!(format!("{key}{more}"));
-        let mut keys =
-            json!({"k8s.kubevault.com.demo.vault-root-token": value(&self.keys.root_token)});
-        for (share, key) in self.keys.unseal.iter().enumerate() {
-            keys[format!("k8s.kubevault.com.demo.vault-unseal-key-{share}")] = value(key);
-        }
-        scene.secret("vault-keys", &keys)
-    }
-}
-
 /// The two ways a Job ends well, with everything a Job may do but commands in pods.
 fn chain(world: &World) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let backed = Backed::start(&folder.path().join("vault"))?;
-    backed.vault.put(&backed.keys.root_token, "canary", "before the backup")?;
+    let vault = RealVault::start(&folder.path().join("vault"), world.address())?;
+    vault.put("before the backup")?;
     let scene = Scene::new(world, "rights")?;
-    backed.apply(&scene, &folder.path().join("repository"))?;
+    vault.bind(&scene, VAULT)?;
+    scene.apply(&scene.storage_secret())?;
+    scene.apply(&scene.local_repository(&folder.path().join("repository"))?)?;
     let mut backup = scene.backup()?;
     backup["spec"]["schedule"] = json!("0 0 1 1 *");
     scene.apply(&backup)?;
@@ -114,7 +67,7 @@ fn chain(world: &World) -> Result<()> {
 
     scene.session(SESSION)?;
     let job = format!("stash-backup-{SESSION}-0");
-    let ran = Started::of(&scene, &job)?.run()?;
+    let ran = Prepared::of(&scene, &job)?.run()?;
     ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
     scene.wait("the backup has succeeded", Resource::BACKUP_SESSION, SESSION, |session| {
         conditions::phase(session) == "Succeeded"
@@ -122,20 +75,23 @@ fn chain(world: &World) -> Result<()> {
     exact(&scene, &job)?;
 
     // Keys of another Vault, as after a disaster; the token of the snapshot still works.
-    scene.apply(&backed.key_secret(&scene, "-of-another-vault"))?;
-    backed.vault.put(&backed.keys.root_token, "canary", "after the backup")?;
+    let mut others = named_keys(&prefix(VAULT), &vault.keys);
+    for key in others.as_object_mut().context("keys are a map")?.values_mut() {
+        *key = json!(format!("{}-of-another-vault", key.as_str().unwrap_or_default()));
+    }
+    scene.apply(&scene.secret("vault-keys", &others))?;
+    vault.put("after the backup")?;
     let mut restore = scene.restore()?;
     restore["spec"]["task"] =
         json!({"name": "vault-restore-1.10.3", "params": [{"name": "force", "value": "true"}]});
     scene.apply(&restore)?;
     let job = format!("stash-restore-{RESTORE}-0");
-    let ran = Started::of(&scene, &job)?.run()?;
+    let ran = Prepared::of(&scene, &job)?.run()?;
     ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
     scene.wait("the restore has succeeded", Resource::RESTORE_SESSION, RESTORE, |session| {
         conditions::phase(session) == "Succeeded"
     })?;
-    let canary = backed.vault.get(&backed.keys.root_token, "canary")?;
-    ensure!(canary.as_deref() == Some("before the backup"), "restored: {canary:?}");
+    vault.ensure_holds("before the backup")?;
     exact(&scene, &job)
 }
 

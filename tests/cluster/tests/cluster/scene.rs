@@ -1,5 +1,7 @@
 //! A row's namespace with the guide's objects in it.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use sealift_cluster::client::Client;
 use sealift_cluster::manifests;
@@ -15,6 +17,8 @@ pub const REPOSITORY: &str = "gcp-demo-repo";
 pub const STORAGE_SECRET: &str = "repository-creds";
 pub const VAULT: &str = "vault";
 pub const CRON_JOB: &str = "stash-trigger-demo-backup";
+/// The password of the repositories.
+pub const PASSWORD: &str = "sentinel-restic-password";
 
 /// One namespace.
 pub struct Scene<'a> {
@@ -103,6 +107,16 @@ impl<'a> Scene<'a> {
         Ok(repository)
     }
 
+    /// The same in a folder of this machine, which only processes on it reach.
+    pub fn local_repository(&self, folder: &Path) -> Result<Value> {
+        let mut repository = self.repository()?;
+        repository["spec"]["backend"] = json!({
+            "local": {"mountPath": folder, "hostPath": {"path": "/nowhere"}},
+            "storageSecretName": STORAGE_SECRET,
+        });
+        Ok(repository)
+    }
+
     pub fn backup(&self) -> Result<Value> {
         manifests::guide(
             "kubevault-stash/guide-backup/04-backupconfiguration.yaml",
@@ -118,7 +132,7 @@ impl<'a> Scene<'a> {
         self.secret(
             STORAGE_SECRET,
             &json!({
-                "RESTIC_PASSWORD": "sentinel-restic-password",
+                "RESTIC_PASSWORD": PASSWORD,
                 "AWS_ACCESS_KEY_ID": "sentinel-access-key",
                 "AWS_SECRET_ACCESS_KEY": "sentinel-secret-key",
             }),
@@ -174,6 +188,16 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits for a phase of a BackupConfiguration.
+    /// Changes the BackupConfiguration, and waits until the operator has seen it.
+    pub fn edit(&self, patch: &Value) -> Result<()> {
+        let kind = Resource::BACKUP_CONFIGURATION;
+        self.client().patch(kind, &self.namespace, BACKUP, patch)?;
+        self.wait("the edit is observed", kind, BACKUP, |backup| {
+            backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
+        })?;
+        Ok(())
+    }
+
     pub fn wait_for_phase(&self, name: &str, phase: &str) -> Result<Value> {
         let what = format!("BackupConfiguration {name} becomes {phase}");
         self.wait(&what, Resource::BACKUP_CONFIGURATION, name, |backup| {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::conditions;
-use crate::jobs::Started;
+use crate::process::Prepared;
 use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene};
 use crate::world::{World, text, trial};
 
@@ -190,7 +190,7 @@ fn no_token_to(world: &World, address: &str, word: &str) -> Result<()> {
     }
     scene.wait_for_phase(BACKUP, "Ready")?;
     scene.session(SESSION)?;
-    let ran = Started::of(&scene, JOB)?.run()?;
+    let ran = Prepared::of(&scene, JOB)?.run()?;
     ensure!(ran.code == Some(1) || ran.code == Some(2), "{:?}: {}", ran.code, ran.left);
     let session = scene.object(Resource::BACKUP_SESSION, SESSION)?;
     let error = text(&session, "/status/targets/0/stats/0/error");

@@ -125,6 +125,8 @@ fn labels(world: &World) -> Result<()> {
 
 fn job(world: &World) -> Result<()> {
     let scene = Scene::ready(world, "C03")?;
+    scene.edit(&json!({"metadata": {"labels": {"team": "payments"}},
+        "spec": {"backupHistoryLimit": 2}}))?;
     let job = session_job(&scene)?;
     let owner = &job["metadata"]["ownerReferences"][0];
     ensure!(
@@ -137,7 +139,8 @@ fn job(world: &World) -> Result<()> {
         let labels = job.pointer(pointer).cloned().unwrap_or_default();
         ensure!(
             labels["app.kubernetes.io/component"] == "stash-backup"
-                && labels["app.kubernetes.io/managed-by"] == "stash.appscode.com",
+                && labels["app.kubernetes.io/managed-by"] == "stash.appscode.com"
+                && labels["team"] == "payments",
             "{pointer}: {labels}"
         );
     }
@@ -158,10 +161,7 @@ fn own_account(world: &World) -> Result<()> {
         "metadata": {"name": "mine", "namespace": scene.namespace}});
     scene.apply(&account)?;
     let patch = json!({"spec": {"runtimeSettings": {"pod": {"serviceAccountName": "mine"}}}});
-    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
-    scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
-        backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
-    })?;
+    scene.edit(&patch)?;
     let job = session_job(&scene)?;
     ensure!(pod(&job)["serviceAccountName"] == "mine", "pod: {}", pod(&job));
     let accounts = scene.client().names(Resource::SERVICE_ACCOUNT, &scene.namespace)?;
@@ -202,10 +202,7 @@ fn interim(world: &World) -> Result<()> {
         "interimVolumeTemplate": {"metadata": {"name": "v1"}, "spec": claim},
         "tempDir": {"medium": "Memory", "sizeLimit": "1Gi"},
     }});
-    scene.client().patch(Resource::BACKUP_CONFIGURATION, &scene.namespace, BACKUP, &patch)?;
-    scene.wait("the edit is observed", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
-        backup["status"]["observedGeneration"] == backup["metadata"]["generation"]
-    })?;
+    scene.edit(&patch)?;
     let job = session_job(&scene)?;
     let name = format!("{SESSION}-v1");
     let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims/{name}", scene.namespace);

@@ -3,22 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use sealift_cluster::Resource;
 use sealift_cluster::client::PATIENCE;
 use sealift_e2e::restic::Restic;
 use sealift_e2e::s3::S3;
-use sealift_e2e::vault::{Keys, Vault};
-use sealift_e2e::{binaries, wait};
+use sealift_e2e::wait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::conditions;
-use crate::gate::Gate;
-use crate::jobs::{self, Ran, Started};
-use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene};
+use crate::process::{Prepared, Ran};
+use crate::real_vault::RealVault;
+use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET, Scene, VAULT};
 use crate::stage::PASSWORD;
 use crate::world::{World, text};
 
@@ -29,13 +27,6 @@ pub struct Shore<'a> {
     pub scene: Scene<'a>,
     pub s3: S3,
     pub folder: TempDir,
-}
-
-/// A Vault behind a gate.
-pub struct Guarded {
-    pub vault: Vault,
-    pub keys: Keys,
-    pub gate: Gate,
 }
 
 impl<'a> Shore<'a> {
@@ -105,41 +96,14 @@ impl<'a> Shore<'a> {
 
     /// Everything in the bucket, with its bytes.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut found = Vec::new();
-        let mut open = vec![self.bucket()];
-        while let Some(folder) = open.pop() {
-            for entry in fs::read_dir(folder)? {
-                let path = entry?.path();
-                match path.is_dir() {
-                    true => open.push(path),
-                    false => found.push((below(&self.bucket(), &path)?, fs::read(&path)?)),
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
+        files_below(&self.bucket())
     }
 
     /// A Vault with the guide's AppBinding and Secrets before it.
-    pub fn vault(&self, world: &World) -> Result<Guarded> {
-        let folder = self.folder.path().join("vault");
-        let vault = Vault::start(&binaries::server("vault", "vault")?, &folder, None)?;
-        let keys = vault.init()?;
-        vault.enable_kv(&keys.root_token)?;
-        let port = vault.address().rsplit(':').next().context("no port")?.parse()?;
-        let gate = Gate::before(port, world.address())?;
-        let token = vault.backup_token(&keys.root_token)?;
-        let mut named = json!({"k8s.kubevault.com.demo.vault-root-token": keys.root_token});
-        for (share, key) in keys.unseal.iter().enumerate() {
-            named[format!("k8s.kubevault.com.demo.vault-unseal-key-{share}")] = json!(key);
-        }
-        let scene = &self.scene;
-        let mut binding = scene.app_binding()?;
-        binding["spec"]["clientConfig"] = json!({"url": gate.url()});
-        scene.apply(&scene.secret("vault-backup-token", &json!({ "token": token })))?;
-        scene.apply(&scene.secret("vault-keys", &named))?;
-        scene.apply(&binding)?;
-        Ok(Guarded { vault, keys, gate })
+    pub fn vault(&self, world: &World) -> Result<RealVault> {
+        let vault = RealVault::start(&self.folder.path().join("vault"), world.address())?;
+        vault.bind(&self.scene, VAULT)?;
+        Ok(vault)
     }
 
     /// The guide's Repository, changed, and its BackupConfiguration, ready. The row makes its
@@ -162,9 +126,9 @@ impl<'a> Shore<'a> {
     }
 
     /// Makes a BackupSession; its Job is ready to be run.
-    pub fn session(&self, name: &str) -> Result<Started> {
+    pub fn session(&self, name: &str) -> Result<Prepared> {
         self.scene.session(name)?;
-        Started::of(&self.scene, &format!("stash-backup-{name}-0"))
+        Prepared::of(&self.scene, &format!("stash-backup-{name}-0"))
     }
 
     /// A whole BackupSession with this last phase.
@@ -225,23 +189,10 @@ impl<'a> Shore<'a> {
 
     /// Runs it on this machine as its pod would, and says so as the kubelet would.
     pub fn wipe(&self, job: &Value) -> Result<Ran> {
-        let pod = &job["spec"]["template"]["spec"];
-        let arguments = pod.pointer("/containers/0/args").and_then(Value::as_array);
-        let folder = tempfile::tempdir()?;
-        let left = folder.path().join("termination-log");
-        let output = Command::new(binaries::sealift()?)
-            .args(arguments.into_iter().flatten().filter_map(Value::as_str))
-            .arg("--termination-log")
-            .arg(&left)
-            .env("KUBECONFIG", jobs::kubeconfig(&self.scene, text(pod, "/serviceAccountName"))?)
-            .env("POD_NAME", "a-pod-of-the-test")
-            .current_dir(folder.path())
-            .output()?;
-        let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        let message = fs::read_to_string(&left).with_context(|| format!("nothing left: {log}"))?;
-        let code = output.status.code();
-        self.ends(text(job, "/metadata/name"), code, &message)?;
-        Ok(Ran { code, left: serde_json::from_str(&message)?, log })
+        let name = text(job, "/metadata/name");
+        let ran = Prepared::of(&self.scene, name)?.run()?;
+        self.ends(name, ran.code, &ran.message)?;
+        Ok(ran)
     }
 
     /// What a kubelet writes when the container of a Job's pod has ended.
@@ -303,18 +254,6 @@ impl<'a> Shore<'a> {
     }
 }
 
-impl Guarded {
-    /// Writes the one secret rows look at.
-    pub fn put(&self, value: &str) -> Result<()> {
-        self.vault.put(&self.keys.root_token, "canary", value)
-    }
-
-    /// What it holds.
-    pub fn holds(&self) -> Result<Option<String>> {
-        self.vault.get(&self.keys.root_token, "canary")
-    }
-}
-
 fn is_attempt(job: &Value, repository: &str, attempt: u32) -> bool {
     annotation(job, "wipe-of") == repository
         && annotation(job, "wipe-attempt") == attempt.to_string()
@@ -323,6 +262,23 @@ fn is_attempt(job: &Value, repository: &str, attempt: u32) -> bool {
 
 fn annotation<'v>(job: &'v Value, name: &str) -> &'v str {
     job["metadata"]["annotations"][format!("sealift.dev/{name}")].as_str().unwrap_or_default()
+}
+
+/// The files of a folder, with their bytes.
+pub fn files_below(root: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => open.push(path),
+                false => found.push((below(root, &path)?, fs::read(&path)?)),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn below(root: &Path, path: &Path) -> Result<String> {

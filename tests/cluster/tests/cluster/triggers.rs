@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use serde_json::{Value, json};
 
+use crate::acted::job_of;
 use crate::conditions;
 use crate::scene::{BACKUP, CRON_JOB, Scene};
 use crate::world::{World, text, trial};
@@ -225,6 +226,11 @@ fn requests(world: &World) -> Result<()> {
     scene.wait("the requests reach the CronJob", Resource::CRON_JOB, CRON_JOB, |job| {
         container(job)["resources"]["requests"] == requests
     })?;
+    scene.session("demo-backup-1700000001")?;
+    let job = job_of("demo-backup-1700000001");
+    let job = scene.wait("the Job exists", Resource::JOB, &job, |_| true)?;
+    let found = &job["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"];
+    ensure!(*found == requests, "the Job requests {found}");
     Ok(())
 }
 

@@ -205,6 +205,9 @@ pub fn trial(
     })
 }
 
+/// The kind of the rows that run alone.
+pub const ALONE: &str = "alone";
+
 /// A row that no other may run beside, since it takes away what all of them use.
 pub fn trial_alone(
     world: &Arc<World>,
@@ -216,6 +219,7 @@ pub fn trial_alone(
         let _alone = world.alone.write().unwrap_or_else(PoisonError::into_inner);
         test(&world).map_err(|error| Failed::from(format!("{error:#}")))
     })
+    .with_kind(ALONE)
 }
 
 /// The text at a pointer; empty if there is none.
