@@ -17,12 +17,18 @@ use crate::workspace::{self, Workspace, cargo};
 use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
-/// The servers the tests of the CI tier use, in the order in which they are built.
-const SERVERS: [&str; 7] =
-    ["rest-server", "pushgateway", "versitygw", "restic", "helm", "vault", "kubernetes"];
-
-/// What the tests that run pods need besides.
-const NODE_SERVERS: [&str; 2] = ["pause", "coredns"];
+/// The servers the tests use, in the order in which they are built.
+const SERVERS: [&str; 9] = [
+    "pause",
+    "rest-server",
+    "pushgateway",
+    "versitygw",
+    "restic",
+    "helm",
+    "coredns",
+    "vault",
+    "kubernetes",
+];
 
 /// Which tests.
 #[derive(Debug, clap::Args)]
@@ -75,9 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "Servers",
         Some("about 21 min with empty caches, most of it Vault and Kubernetes"),
         || {
-            let node = if arguments.full { NODE_SERVERS.as_slice() } else { &[] };
-            let mut names = SERVERS.iter().chain(node);
-            names.try_for_each(|name| servers::ensure(&workspace, name).map(drop))
+            SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop))
         },
     );
     if ready && !filtered {

@@ -125,7 +125,9 @@ pub(crate) fn cargo_workspace(verb: &str) -> Command {
 
 /// Builds one program of the workspace for this machine and returns where it is.
 pub(crate) fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
-    run(cargo_workspace("build").args(["--quiet", "--bin", name]))?;
+    // With a test beside it, features of crates are those of a test build: otherwise half of the
+    // dependencies would be built once for each.
+    run(cargo_workspace("build").args(["--quiet", "--bin", name, "--test", "components"]))?;
     Ok(workspace.target.join("debug").join(name))
 }
 
