@@ -21,8 +21,10 @@ pub enum StorageError {
         source: ObjectError,
     },
     /// A key is missing or no text.
-    #[error("Secret {namespace}/{name} does not hold what its Repository needs")]
+    #[error("Secret {namespace}/{name} does not hold what Repository {repository} needs")]
     Content {
+        /// Namespace and name of the Repository.
+        repository: String,
         /// Namespace of the Secret.
         namespace: String,
         /// Name of the Secret.
@@ -48,6 +50,7 @@ pub async fn read_secrets(
         source,
     })?;
     Secrets::from_data(data.iter()).map_err(|source| StorageError::Content {
+        repository: format!("{}/{}", repository.reference.namespace, repository.reference.name),
         namespace: repository.secret.namespace.clone(),
         name: repository.secret.name.clone(),
         source,
