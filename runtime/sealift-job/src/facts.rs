@@ -55,3 +55,25 @@ fn bucket_and_prefix(location: &Location) -> (String, String) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn the_prefix_is_the_manifests_letter_for_letter() {
+        let mut plan = sample::plan(std::path::Path::new("/nowhere"));
+        plan.repository.location = Location::S3 {
+            endpoint: "minio.demo".into(),
+            bucket: "backups".into(),
+            prefix: "/demo/vault/".into(),
+            region: String::new(),
+            insecure_tls: false,
+        };
+        let facts = session_facts(&plan, Timestamp::UNIX_EPOCH);
+        assert_eq!(facts["repository.bucket"], "backups");
+        assert_eq!(facts["repository.prefix"], "/demo/vault/");
+    }
+}

@@ -53,7 +53,7 @@ pub struct SessionReport {
     /// Whether the repository was made by this session.
     pub repository_created: bool,
     /// What chunks or format of an existing repository cost a backup of this target; also among
-    /// the warnings.
+    /// the notes.
     pub repository_note: Option<String>,
     /// The new snapshot of a backup.
     pub committed: Option<Committed>,
@@ -65,8 +65,10 @@ pub struct SessionReport {
     pub hooks: HookResults,
     /// What was written into Secrets of the cluster: names, no values.
     pub secrets_written: Vec<String>,
-    /// What a person should know although nothing failed.
+    /// What a person should know although nothing failed, and may have to act upon.
     pub warnings: Vec<String>,
+    /// What a person may want to know, and need not act upon.
+    pub notes: Vec<String>,
 }
 
 /// What was done for the repository after a backup.
@@ -76,6 +78,8 @@ pub struct Maintenance {
     pub retention: Option<ForgetReport>,
     /// Why retention failed.
     pub retention_error: Option<String>,
+    /// Who kept this session from what needs the repository alone; a later one does it.
+    pub postponed: Option<String>,
     /// What the check found: empty = intact; none = not reached.
     pub findings: Option<Vec<String>>,
     /// Size and number of snapshots afterwards.
@@ -95,7 +99,7 @@ impl SessionReport {
     #[must_use]
     pub fn new(plan: Plan, started: Timestamp) -> Self {
         Self {
-            warnings: plan.notes.clone(),
+            notes: plan.notes.clone(),
             plan,
             started,
             finished: started,
@@ -113,6 +117,7 @@ impl SessionReport {
             maintenance: Maintenance::default(),
             hooks: HookResults::default(),
             secrets_written: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

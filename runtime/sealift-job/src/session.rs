@@ -112,12 +112,12 @@ async fn execute(report: &mut SessionReport, around: &Surroundings) -> Result<()
     let repository = Arc::new(opened.repository);
     report.repository_created = opened.created;
     if opened.resumed_packs > 0 {
-        report.warnings.push(format!(
+        report.notes.push(format!(
             "an earlier backup was broken off: {} packs it had uploaded are used again",
             opened.resumed_packs
         ));
     }
-    report.warnings.extend(opened.note.clone());
+    report.notes.extend(opened.note.clone());
     report.repository_note = opened.note;
     let lost = opened.lock.lost();
     let done = chain_and_commit(report, stages, &repository, around).await;
@@ -142,8 +142,8 @@ async fn maintain(
     committed: Committed,
     around: &Surroundings,
 ) -> Result<(), SessionError> {
-    report.maintenance =
-        maintenance::run(&report.plan, repository, &committed.snapshot.id, around).await;
+    let (left, snapshot) = (hooks::remaining(report), &committed.snapshot.id);
+    report.maintenance = maintenance::run(&report.plan, repository, snapshot, left, around).await;
     report.committed = Some(committed);
     maintenance::verdict(&report.maintenance).map_err(SessionError::Maintenance)
 }

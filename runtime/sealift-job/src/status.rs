@@ -271,7 +271,34 @@ pub(crate) fn backup_conditions(report: &SessionReport) -> Vec<Condition> {
             findings.first().map(String::as_str),
         );
     }
+    conditions.extend(postponed_conditions(report));
     conditions.extend(metrics_conditions(report));
+    conditions
+}
+
+/// What is left to a later session, since others are in the repository: neither done nor failed.
+fn postponed_conditions(report: &SessionReport) -> Vec<Condition> {
+    let maintenance = &report.maintenance;
+    let Some(why) = &maintenance.postponed else { return Vec::new() };
+    let unknown = |type_: &str, reason: &str, what: &str| Condition {
+        status: "Unknown".to_owned(),
+        ..condition(report, type_, false, reason, format!("{what} Reason: {why}"))
+    };
+    let mut conditions = Vec::new();
+    if report.plan.retention.is_some() {
+        conditions.push(unknown(
+            "RetentionPolicyApplied",
+            "RetentionPolicyPostponed",
+            "Retention policy is left to the next session that is alone in the repository.",
+        ));
+    }
+    if maintenance.findings.is_none() {
+        conditions.push(unknown(
+            "RepositoryIntegrityVerified",
+            "RepositoryIntegrityVerificationPostponed",
+            "Repository integrity verification is left to a later session.",
+        ));
+    }
     conditions
 }
 

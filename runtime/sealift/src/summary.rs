@@ -50,7 +50,8 @@ pub(crate) fn render(report: &SessionReport) -> String {
     for stage in report.stages.iter().chain(&report.observers) {
         text.row(kind(stage), &self::stage(stage));
     }
-    for warning in report.warnings.iter().chain(&report.observer_warnings) {
+    let warnings = report.notes.iter().chain(&report.warnings).chain(&report.observer_warnings);
+    for warning in warnings {
         text.line(&format!("warning: {warning}"));
     }
     text.0
@@ -80,6 +81,9 @@ fn backup(report: &SessionReport, text: &mut Lines) {
             "retention",
             &format!("{} kept{rule}, {} forgotten", retention.kept, retention.removed.len()),
         );
+    }
+    if let Some(why) = &maintenance.postponed {
+        text.row("maintenance", &format!("left to a later session: {why}"));
     }
     if let Some(findings) = &maintenance.findings {
         match findings.len() {
@@ -112,7 +116,9 @@ fn kind(stage: &StageOutcome) -> &'static str {
 fn place(location: &Location) -> String {
     match location {
         Location::Local { path } => path.clone(),
-        Location::S3 { endpoint, bucket, prefix, .. } => format!("{endpoint}/{bucket}/{prefix}"),
+        Location::S3 { endpoint, bucket, prefix, .. } => {
+            format!("{endpoint}/{bucket}/{}", prefix.trim_matches('/'))
+        }
         Location::Rest { url } => url.clone(),
     }
 }

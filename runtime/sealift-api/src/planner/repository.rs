@@ -140,7 +140,7 @@ fn location(
         return Some(Location::S3 {
             endpoint: s3.endpoint.clone(),
             bucket: s3.bucket.clone(),
-            prefix: text(&s3.prefix).trim_matches('/').to_owned(),
+            prefix: text(&s3.prefix),
             region: text(&s3.region),
             insecure_tls: s3.insecure_tls == Some(true),
         });

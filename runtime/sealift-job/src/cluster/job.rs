@@ -130,6 +130,7 @@ impl Session<'_> {
         let (around, objects, events) = self.surroundings(&plan);
         let mut report = session::run(plan, started, &around).await;
         report.warnings.extend(events.take_warnings());
+        report.notes.iter().for_each(|note| tracing::info!("{note}"));
         report.secrets_written = objects.take_written();
         self.finish(report).await
     }

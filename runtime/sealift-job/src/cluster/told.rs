@@ -2,7 +2,7 @@
 //!
 //! Pure: a report goes in, events come out. Writing them is the recorder's.
 
-use sealift_core::plan::{Direction, Plan};
+use sealift_core::plan::Direction;
 
 use crate::chain_of_causes;
 use crate::report::SessionReport;
@@ -46,17 +46,23 @@ pub fn told(report: &SessionReport) -> Vec<Told> {
     for error in &report.observer_warnings {
         warn("FailedToPushMetrics", format!("Failed to push metrics. Reason: {error}"));
     }
-    if let Some(message) = keys_beside(&report.plan).filter(|_| report.committed.is_some()) {
-        warn("UnsealKeysInRepository", message);
+    if let Some(error) = &report.maintenance.postponed {
+        let message = format!(
+            "What needs the repository for itself is left to a later session; if that is said of every session, move the schedules apart. Reason: {error}"
+        );
+        warn("MaintenancePostponed", message);
     }
     for warning in &report.warnings {
         warn("SessionWarning", warning.clone());
     }
-    events.extend(report.secrets_written.iter().map(|message| Told {
-        warning: false,
-        reason: "UnsealKeysReplaced",
-        message: message.clone(),
-    }));
+    let mut say = |reason, message: &String| {
+        events.push(Told { warning: false, reason, message: message.clone() });
+    };
+    report.secrets_written.iter().for_each(|message| say("UnsealKeysReplaced", message));
+    // A BackupConfiguration says them once, and not with every session.
+    if let Direction::Restore(_) = report.plan.direction {
+        report.plan.notes.iter().for_each(|note| say("PlanNote", note));
+    }
     events
 }
 
@@ -87,20 +93,4 @@ fn host(report: &SessionReport) -> Told {
         ),
     };
     Told { warning, reason, message }
-}
-
-/// Who can read the repository can rebuild the Vault: that must be known.
-fn keys_beside(plan: &Plan) -> Option<String> {
-    let keys = plan.keys.as_ref()?;
-    if !matches!(plan.direction, Direction::Backup(_)) {
-        return None;
-    }
-    Some(format!(
-        "the root token and {} unseal keys of {} lie in {} beside the snapshot, protected by RESTIC_PASSWORD of Secret {}/{} alone; parameter unsealKeys: omit leaves them out",
-        keys.shares,
-        plan.target.reference,
-        plan.repository.reference,
-        plan.repository.secret.namespace,
-        plan.repository.secret.name
-    ))
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod cleanup;
 mod dereference;
+mod remarks;
 mod status;
 mod validate;
 
@@ -57,7 +58,13 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
             }
         }
     }
-    status::update(&cluster, &configuration, &statements).await?;
+    if status::update(&cluster, &configuration, &statements).await?
+        && let Ok(plan) = &found.plan
+    {
+        for remark in remarks::remarks(plan) {
+            cluster.tell(COMPONENT, &*configuration, remark).await;
+        }
+    }
     match (failure, &found.secret) {
         (Some(error), _) => Err(error),
         // A little later than what is known of the Secret expires.

@@ -24,11 +24,12 @@ pub(super) fn cron_job_failed(error: &Error) -> Statement {
     )
 }
 
+/// Writes what was found. True = it is Ready, and something of its status is new.
 pub(super) async fn update(
     cluster: &Cluster,
     known: &Arc<BackupConfiguration>,
     statements: &[Statement],
-) -> Result<()> {
+) -> Result<bool> {
     let now = cluster.now();
     let written =
         status::update_known(&cluster.client, &**known, |found: &mut BackupConfiguration| {
@@ -53,7 +54,8 @@ pub(super) async fn update(
             cluster.tell(COMPONENT, &**known, event(said, known)).await;
         }
     }
-    Ok(())
+    let is_ready = phase(&written.status) == Some(BackupConfigurationPhase::Ready);
+    Ok(is_ready && written.status != known.status)
 }
 
 fn event(said: &Statement, about: &BackupConfiguration) -> Event {

@@ -33,11 +33,12 @@ fn lies_in(other: &Location, whole: &Location) -> bool {
     else {
         return false;
     };
+    let [other_prefix, prefix] = [other_prefix, prefix].map(|prefix| prefix.trim_matches('/'));
     server(other_endpoint) == server(endpoint)
         && other_bucket == bucket
         && (prefix.is_empty()
             || other_prefix
-                .strip_prefix(prefix.as_str())
+                .strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
@@ -76,6 +77,8 @@ mod tests {
         let at = |prefix| repository("other", prefix, serde_json::json!({}));
         assert!(shared("demo-vault", &at("demo-vault")));
         assert!(shared("demo-vault", &at("/demo-vault/")));
+        assert!(shared("/demo-vault/", &at("demo-vault")));
+        assert!(shared("/", &at("demo-vault")));
         assert!(shared("demo-vault", &at("demo-vault/below")));
         assert!(shared("", &at("demo-vault")));
         assert!(!shared("demo-vault", &at("demo-vault-2")));
