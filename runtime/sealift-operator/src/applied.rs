@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_kube::kube::core::PartialObjectMeta;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::{Key, Store};
-use sealift_kube::{Class, apply, delete, ownership, read};
+use sealift_kube::{Class, apply, delete, ownership};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -118,7 +118,8 @@ impl Applied {
         }
         let written = match apply::apply(client, &desired).await {
             Err(error) if id.0 == "RoleBinding" && error.class() == Class::Invalid => {
-                make_anew(client, &desired, error).await?
+                let known = store.find(&key);
+                make_anew(client, &desired, known.as_ref().map(|it| &it.metadata), error).await?
             }
             written => written?,
         };
@@ -171,8 +172,14 @@ impl Applied {
 }
 
 /// A RoleBinding cannot be led to another Role: the original's of the same name leads to one of its
-/// ClusterRoles. What it made for the same invoker is made anew; what is anybody else's stays.
-async fn make_anew<K>(client: &Client, desired: &K, error: sealift_kube::Error) -> Result<K>
+/// ClusterRoles. What it made for the same invoker is made anew; what is anybody else's stays. It is
+/// judged as the watch shows it (`known`): the operator may not read single RoleBindings.
+async fn make_anew<K>(
+    client: &Client,
+    desired: &K,
+    known: Option<&ObjectMeta>,
+    error: sealift_kube::Error,
+) -> Result<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Serialize
@@ -181,16 +188,14 @@ where
         + Debug,
 {
     let key = Key::of(desired);
-    let live = read::find_metadata::<K>(client, &key.namespace, &key.name).await?;
     let owners = desired.meta().owner_references.as_deref().unwrap_or_default();
-    let ours = |live: &ObjectMeta| {
-        owners
-            .iter()
-            .any(|owner| live.owner_references.iter().flatten().any(|found| found.uid == owner.uid))
+    let ours = |known: &&ObjectMeta| {
+        let mut found = known.owner_references.iter().flatten();
+        found.any(|found| owners.iter().any(|owner| owner.uid == found.uid))
     };
-    let Some(live) = live.filter(ours) else { return Err(error.into()) };
+    let Some(known) = known.filter(ours) else { return Err(error.into()) };
     tracing::info!(object = %key, "a RoleBinding that leads to another Role is made anew");
-    delete::delete::<K>(client, &key.namespace, &key.name, live.uid.as_deref()).await?;
+    delete::delete::<K>(client, &key.namespace, &key.name, known.uid.as_deref()).await?;
     Ok(apply::apply(client, desired).await?)
 }
 

@@ -1,5 +1,7 @@
 //! Why a reconciliation stopped, and what follows from it.
 
+use std::fmt;
+
 use sealift_core::plan::ObjectRef;
 use sealift_kube::Class;
 use sealift_kube::watch::Key;
@@ -33,15 +35,15 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// Something of that name belongs to another session.
-    #[error(
-        "{kind} {key} is not of this session, but of an earlier one of its name or of one whose name differs in a dot; it has to go first"
-    )]
+    /// Something that is not this session's has the name of what is to be made for it.
+    #[error("{kind} {key} has the name that this session needs, and {holder}")]
     NameTaken {
         /// Kind of the object.
         kind: String,
         /// Its namespace and name.
         key: Key,
+        /// Whose it is.
+        holder: Holder,
     },
     /// The reconciler panicked.
     #[error("the reconciler panicked at {key}")]
@@ -49,6 +51,37 @@ pub enum Error {
         /// Namespace and name of the object.
         key: String,
     },
+}
+
+/// Who has a name that a session needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// An earlier session of the same name left it; it was just removed.
+    Leftover,
+    /// It was to go some time ago.
+    Going,
+    /// Another object owns it: its kind and name.
+    Of(String),
+    /// Nobody owns it, and it was not made for a session.
+    Nobody,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leftover => f.write_str("is left of an earlier session; it is being removed"),
+            Self::Going => f.write_str(
+                "is being deleted; the session begins once it is gone, which its finalizers or a pod on a lost node may hold up",
+            ),
+            Self::Of(owner) => write!(
+                f,
+                "belongs to {owner}; the session begins once it is gone: wait for its end and delete it, or make a session of another name"
+            ),
+            Self::Nobody => f.write_str(
+                "was made by somebody else; the session begins once it is gone: delete it, or make a session of another name",
+            ),
+        }
+    }
 }
 
 impl Error {

@@ -22,14 +22,28 @@ use serde::de::DeserializeOwned;
 use super::backup_configuration;
 use crate::build::{self, Access, Desired, Work};
 use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::error::{Error, Holder, Result};
 use crate::{labels, names, rules};
+
+/// The reason of what is said of a session that waits for a name.
+pub(crate) const NAME_TAKEN: &str = "NameTaken";
 
 /// Why a session cannot be started, and never will be as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// For people.
     pub(crate) message: String,
+}
+
+/// What became of an attempt to start a session.
+#[derive(Debug)]
+pub(crate) enum Launch {
+    /// It has its Job.
+    Made,
+    /// It never will.
+    Refused(Refusal),
+    /// The name of something it needs is taken, and may become free; for people.
+    NameTaken(String),
 }
 
 /// Whether every Secret the plan reads is there just now.
@@ -100,10 +114,10 @@ pub(crate) fn foreign_target(plan: &Plan, own_account: Option<&str>) -> Option<S
 }
 
 /// Makes everything, the Job last.
-pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<(), Refusal>> {
+pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Launch> {
     // A status says that the invoker is ready, and rights do not follow from what a status says.
     if let Some(message) = foreign_target(work.plan, build::own_service_account(work.runtime)) {
-        return Ok(Err(Refusal { message }));
+        return Ok(Launch::Refused(Refusal { message }));
     }
     let desired = build::desired(work)
         .map_err(|source| Error::Build { session: Box::new(work.plan.session.clone()), source });
@@ -112,17 +126,20 @@ pub(crate) async fn launch(cluster: &Cluster, work: &Work<'_>) -> Result<Result<
         Err(error) => Err(error),
     };
     match launched {
-        Ok(()) => Ok(Ok(())),
+        Ok(()) => Ok(Launch::Made),
+        // What was just removed is gone at the next attempt.
+        Err(error @ Error::NameTaken { holder: Holder::Leftover, .. }) => Err(error),
+        Err(error @ Error::NameTaken { .. }) => Ok(Launch::NameTaken(error.to_string())),
         Err(error) => match error.class() {
             // The API server will refuse it tomorrow, too.
-            Class::Invalid => Ok(Err(Refusal { message: chain_of_causes(&error) })),
+            Class::Invalid => Ok(Launch::Refused(Refusal { message: chain_of_causes(&error) })),
             // It may let another session in, but this one must not hold its place until then.
             Class::Blocked if is_forbidden(&error) => {
                 let message = format!(
                     "{}; a quota, an admission policy or a right that the installation does not give (chart values rbac.*) is in the way",
                     chain_of_causes(&error)
                 );
-                Ok(Err(Refusal { message }))
+                Ok(Launch::Refused(Refusal { message }))
             }
             Class::Blocked | Class::Transient | Class::Internal => Err(error),
         },
@@ -231,6 +248,11 @@ where
         return Ok(());
     }
     let key = Key::of(found);
+    let taken =
+        |holder| Error::NameTaken { kind: K::kind(&()).into_owned(), key: key.clone(), holder };
+    if labels::is_going(meta) {
+        return Err(taken(Holder::Going));
+    }
     let lives = |uid: &Option<String>| {
         uid.as_deref().is_some_and(|uid| labels::is_controlled_by(meta, uid))
     };
@@ -242,6 +264,10 @@ where
     if managed && !owned {
         let uid = meta.uid.as_deref();
         delete::delete::<K>(&cluster.client, &key.namespace, &key.name, uid).await?;
+        return Err(taken(Holder::Leftover));
     }
-    Err(Error::NameTaken { kind: K::kind(&()).into_owned(), key })
+    let owner = meta.owner_references.iter().flatten().next();
+    Err(taken(
+        owner.map_or(Holder::Nobody, |owner| Holder::Of(format!("{} {}", owner.kind, owner.name))),
+    ))
 }

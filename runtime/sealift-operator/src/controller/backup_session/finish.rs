@@ -14,7 +14,7 @@ use sealift_kube::watch::Key;
 
 use super::dereference::{Dereferenced, configuration_of, target_of};
 use super::status::{self, Conclusion, End};
-use super::{COMPONENT, history, leave, of_invoker};
+use super::{COMPONENT, history, leave, of_invoker, recorded};
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::job::{self, Come, OwnJob};
@@ -86,6 +86,11 @@ async fn conclude(
             name.0, name.1
         );
         cluster.tell(REPORTER, &written, Event::warning("Host Backup Failed", message)).await;
+    }
+    if let Conclusion::Recorded(record) = &conclusion
+        && let Some(said) = recorded::failed(record)
+    {
+        cluster.tell(REPORTER, &written, Event::warning(said.reason, said.message)).await;
     }
     Ok(Next::Wait)
 }

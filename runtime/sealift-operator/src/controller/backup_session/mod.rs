@@ -7,6 +7,7 @@ mod adopt;
 mod dereference;
 mod finish;
 mod history;
+mod recorded;
 mod retry;
 mod start;
 mod status;

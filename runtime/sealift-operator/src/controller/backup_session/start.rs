@@ -8,18 +8,19 @@ use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_api::backup_session::BackupSession;
 use sealift_core::plan::Plan;
 use sealift_kube::backoff::spread;
+use sealift_kube::event::Event;
 use sealift_kube::watch::Key;
 
 use super::dereference::{Dereferenced, configuration_of, dereference, target_of};
 use super::status::{self, Begun};
 use super::validate::{Decision, validate};
-use super::{adopt, finish, runs};
+use super::{COMPONENT, adopt, finish, leave, runs};
 use crate::admission::{self, Turn};
 use crate::build::{self, Work};
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Type};
 use crate::controller::job::OwnJob;
-use crate::controller::launch::{self, Refusal};
+use crate::controller::launch::{self, Launch, NAME_TAKEN, Refusal};
 use crate::controller::queued;
 use crate::engine::Next;
 use crate::error::Result;
@@ -28,6 +29,8 @@ use crate::planning;
 
 /// Time counts from a session's creation if it begins within this time of it.
 const PROMPT: SignedDuration = SignedDuration::from_secs(60);
+/// How often it is looked whether a name is free: its end is not watched by this session.
+const LOOK_FOR_NAME: Duration = Duration::from_secs(5);
 
 pub(super) async fn begin(cluster: &Cluster, session: &Arc<BackupSession>) -> Result<Next> {
     let session = &adopt::adopt(cluster, session).await?;
@@ -113,13 +116,35 @@ async fn start(
     }
     let deadline = deadline(session, &plan, cluster.now());
     match launch(cluster, session, invoker, &plan, deadline).await? {
-        Ok(()) => {
+        Launch::Made => {
             let begun = Begun { target: Some(&plan.target.reference), deadline };
             status::begun(cluster, session, &begun).await?;
             Ok(Next::After(Duration::from_secs(1)))
         }
-        Err(Refusal { message }) => finish::refuse(cluster, session, found, &message).await,
+        Launch::Refused(Refusal { message }) => {
+            finish::refuse(cluster, session, found, &message).await
+        }
+        Launch::NameTaken(message) => wait_for_name(cluster, found, &message).await,
     }
+}
+
+/// What has the name may go. It is waited for as long as for a pod that does not start, since later
+/// sessions of the invoker wait for this one.
+async fn wait_for_name(cluster: &Cluster, found: &Dereferenced, message: &str) -> Result<Next> {
+    let session = &found.session;
+    let limit = SignedDuration::try_from(cluster.options.pending_limit).unwrap_or(PROMPT);
+    let since = status::has_no_job_since(session);
+    if since.is_some_and(|since| cluster.now().duration_since(since) >= limit) {
+        return finish::refuse(cluster, session, found, message).await;
+    }
+    // Its place and its target are free meanwhile.
+    leave(cluster, &Key::of(&**session));
+    let said = Statement::unknown(Type::BackupExecutorEnsured, NAME_TAKEN, message);
+    status::has_no_job(cluster, session, found.target.as_ref(), &said).await?;
+    if since.is_none() {
+        cluster.tell(COMPONENT, &**session, Event::warning(NAME_TAKEN, message)).await;
+    }
+    Ok(Next::After(spread(LOOK_FOR_NAME)))
 }
 
 async fn launch(
@@ -128,11 +153,11 @@ async fn launch(
     invoker: &BackupConfiguration,
     plan: &Plan,
     deadline: Timestamp,
-) -> Result<Result<(), Refusal>> {
+) -> Result<Launch> {
     let place = &plan.repository.reference;
     let Some(repository) = cluster.stores.repositories.get(&place.namespace, &place.name) else {
         let message = format!("{place} does not exist any more");
-        return Ok(Err(Refusal { message }));
+        return Ok(Launch::Refused(Refusal { message }));
     };
     let work = Work {
         plan,

@@ -17,6 +17,7 @@ use sealift_core::plan::ObjectRef;
 use sealift_core::session::{BackupFacts, Phase, TargetFacts};
 use sealift_kube::status as server;
 
+use super::recorded;
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Type, holds, seconds};
 use crate::controller::queued;
@@ -155,6 +156,36 @@ pub(super) async fn wait(
     Ok(())
 }
 
+/// Since when it is said that its Job cannot be made yet.
+pub(super) fn has_no_job_since(session: &BackupSession) -> Option<Timestamp> {
+    let target = session.status.as_ref()?.targets.first()?;
+    let said = condition::find(&target.conditions, Type::BackupExecutorEnsured)?;
+    (said.status == "Unknown").then_some(said.last_transition_time.0)
+}
+
+/// Its Job cannot be made yet; what is in the way.
+pub(super) async fn has_no_job(
+    cluster: &Cluster,
+    session: &Arc<BackupSession>,
+    target: Option<&ObjectRef>,
+    said: &Statement,
+) -> Result<()> {
+    let now = cluster.now();
+    server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
+        if phase_of(found) != Phase::Pending {
+            return;
+        }
+        let status = found.status.get_or_insert_default();
+        status.phase = Some(BackupSessionPhase::Pending);
+        condition::remove(&mut status.conditions, Type::Queued);
+        let first = first_target(status, target);
+        first.phase = first.phase.or(Some(TargetPhase::Pending));
+        condition::set(&mut first.conditions, said, None, now);
+    })
+    .await?;
+    Ok(())
+}
+
 /// It has a Job.
 pub(super) async fn begun(
     cluster: &Cluster,
@@ -234,10 +265,19 @@ pub(super) fn ended(session: &BackupSession, end: &End<'_>) -> BackupSessionStat
             );
             condition::set(&mut status.conditions, &said, None, end.now);
         }
-        Conclusion::Reported
-        | Conclusion::Recorded(_)
-        | Conclusion::Lost(_)
-        | Conclusion::Refused(_) => {}
+        Conclusion::Recorded(record) => {
+            if let Some(said) = recorded::failed(record) {
+                match said.type_ {
+                    Type::PostBackupHookExecutionSucceeded => {
+                        let target = first_target(&mut status, end.target);
+                        condition::set(&mut target.conditions, &said, None, end.now);
+                        target.phase = api_target_phase(target_phase(target));
+                    }
+                    _ => condition::set(&mut status.conditions, &said, None, end.now),
+                }
+            }
+        }
+        Conclusion::Reported | Conclusion::Lost(_) | Conclusion::Refused(_) => {}
     }
     if let Some(cleaned) = &end.history_cleaned
         && !matches!(end.conclusion, Conclusion::Skipped(_))
@@ -245,7 +285,7 @@ pub(super) fn ended(session: &BackupSession, end: &End<'_>) -> BackupSessionStat
         condition::set(&mut status.conditions, &history(cleaned), None, end.now);
     }
     let phase = match end.conclusion {
-        // Retention, check or hook failed, and the Job could not say which.
+        // Retention, check or hook failed, whether or not it is known which.
         Conclusion::Recorded(record) if record.ending != Ending::Succeeded => Phase::Failed,
         _ => facts_phase(&status),
     };

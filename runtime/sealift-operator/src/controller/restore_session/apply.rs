@@ -17,7 +17,7 @@ use crate::build::Work;
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::backup_configuration::repository_access;
-use crate::controller::launch::{self, Refusal};
+use crate::controller::launch::{self, Launch, NAME_TAKEN, Refusal};
 use crate::engine::Next;
 use crate::error::{Error, Result};
 use crate::labels::{self, Purpose};
@@ -59,11 +59,16 @@ pub(super) async fn start(
         options: &cluster.options,
     };
     match launch::launch(cluster, &work).await? {
-        Ok(()) => {
+        Launch::Made => {
             status::begun(cluster, session, &statements, plan, deadline).await?;
             Ok(Next::After(Duration::from_secs(1)))
         }
-        Err(Refusal { message }) => {
+        Launch::NameTaken(message) => {
+            statements.push(Statement::unknown(Type::RestoreJobCreated, NAME_TAKEN, message));
+            leave(cluster, &Key::of(&**session));
+            wait(cluster, session, &statements, None).await
+        }
+        Launch::Refused(Refusal { message }) => {
             let reason = "RestoreJobCreationFailed";
             let text = format!("Failed to create restore job. Reason: {message}");
             cluster.tell(COMPONENT, &**session, Event::warning(reason, &text)).await;

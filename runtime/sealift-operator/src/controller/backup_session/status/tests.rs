@@ -137,6 +137,25 @@ fn a_record_takes_the_place_of_a_status_that_could_not_be_written() {
 }
 
 #[test]
+fn a_record_of_what_failed_after_the_snapshot_fails_the_session() {
+    use sealift_core::outcome::Ending::SnapshotSafe;
+    let mut record =
+        JobOutcome::new(SnapshotSafe, 1, 2).because("MaintenanceFailed", "a pack is gone");
+    record.snapshot = Some("0123456789abcdef".to_owned());
+    let failed = Some(BackupSessionPhase::Failed);
+    // Whether or not it is known what it was.
+    let said = ended_with(&running(), &Conclusion::Recorded(Box::new(record.clone())));
+    assert_eq!(said.phase, failed);
+    let host = said.targets.first().unwrap().stats.first().unwrap();
+    assert_eq!(host.error.as_deref(), Some("a pack is gone"));
+    record.statistics.insert("repository-integrity".to_owned(), 0.0);
+    let said = ended_with(&running(), &Conclusion::Recorded(Box::new(record)));
+    assert_eq!(said.phase, failed);
+    let broken = condition::find(&said.conditions, Type::RepositoryIntegrityVerified).unwrap();
+    assert!(broken.message.as_ref().unwrap().ends_with("Reason: a pack is gone"), "{broken:?}");
+}
+
+#[test]
 fn a_session_that_never_began_is_skipped_or_refused() {
     let reason = "Skipped taking new backup. Reason: Previous BackupSession: a is \"Running\".";
     let skipped = Statement::yes(Type::BackupSkipped, "SkippedTakingNewBackup", reason);
