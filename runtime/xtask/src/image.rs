@@ -17,7 +17,7 @@ use crate::talk::{self, Steps};
 use crate::workspace::Workspace;
 use layout::{Entry, Image};
 
-/// What the image may weigh to pull, in bytes: a promise to those who pull it into every node.
+/// What the image may weigh unpacked, in bytes: what every node keeps of it. To pull it is less.
 const LIMIT: u64 = 45_000_000;
 
 /// How the image is built.
@@ -63,10 +63,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         megabytes(written.unpacked),
         megabytes(written.packed)
     ));
-    if written.packed > LIMIT && !arguments.quick {
+    if written.unpacked > LIMIT && !arguments.quick {
         bail!(
-            "the image weighs {} MB to pull, more than the {} MB that are promised; look for what a new dependency brings along",
-            megabytes(written.packed),
+            "the image weighs {} MB unpacked, more than the {} MB that are promised; look for what a new dependency brings along",
+            megabytes(written.unpacked),
             megabytes(LIMIT)
         );
     }
