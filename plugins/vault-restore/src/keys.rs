@@ -79,8 +79,13 @@ impl Keys {
     }
 }
 
-/// What a person must do with a sealed Vault, or with one that can no longer be seen. Both keys are named: whether the snapshot was
-/// applied cannot be seen before Vault is unsealed.
+/// What a person must do with a sealed Vault, or with one that can no longer be seen.
+///
+/// Both keys are named: whether the snapshot was applied cannot be seen before Vault is unsealed.
+/// The nodes are restarted because Vault (1.21.1) tells its standbys of the new data by an entry
+/// of the log, and one whose copy of the data was read after that entry never sees it (measured,
+/// where nodes do not vote yet and the leader waits for none): it stays unsealed with the former
+/// keys and certificates, a stranger to the others.
 fn sealed(applied: Applied, names: &[String], threshold: Option<&str>) -> String {
     let seen = match applied {
         Applied::Gone => {
@@ -89,27 +94,31 @@ fn sealed(applied: Applied, names: &[String], threshold: Option<&str>) -> String
         }
         Applied::Sealed | Applied::Running => "Vault is sealed",
     };
-    let shares: Vec<&str> =
-        names.iter().map(String::as_str).filter(|name| !name.ends_with("root-token")).collect();
-    let (which, former) = if shares.is_empty() {
-        ("the unseal keys of the Vault that was backed up".to_owned(), "in its store")
-    } else {
-        let count = threshold.map(|threshold| format!("{threshold} of ")).unwrap_or_default();
-        (
-            format!(
-                "{count}the keys {} of the snapshot, which were written to their store",
-                shares.join(", ")
-            ),
-            "in the Secret they were in, or beside it as .replaced",
-        )
+    let mut shares = names.iter().filter(|name| !name.ends_with("root-token"));
+    let (which, former) = match (shares.next(), shares.next_back()) {
+        (None, _) => ("the unseal keys of the Vault that was backed up".to_owned(), "in its store"),
+        (Some(first), last) => {
+            let count = threshold.map(|threshold| format!("{threshold} of ")).unwrap_or_default();
+            // Events end after 1024 bytes.
+            let last = last.map(|last| format!(" to {last}")).unwrap_or_default();
+            (
+                format!(
+                    "{count}the keys {first}{last} of the snapshot, which were written to their \
+                     store"
+                ),
+                "in the Secret they were in, or beside it as .replaced",
+            )
+        }
     };
     format!(
-        "{seen}, as it is after a snapshot with other unseal keys, but also after it \
-         failed to apply one; its log says which. If it applied the snapshot, unseal every node \
-         with {which}; if it refuses them, restart its pods first: until then it expects as many \
-         keys as before. If it failed, unseal it with the former keys, which are kept {former}, \
-         and restore again. Once the snapshot is applied, the token in the backup token Secret \
-         is void: issue a new one"
+        "{seen}, as it is after a snapshot with other unseal keys, but also after it failed to \
+         apply one; its log says which. If it applied the snapshot, first restart every node \
+         (delete the pods, keep their volumes), an unsealed one, too: it may have missed the end \
+         of the restore and serves nobody until then. Then unseal every node with {which}, and \
+         issue a new token for backups: the one in the backup token Secret is void. The Vault \
+         that was backed up must not be reachable from here while you do: nodes that find it \
+         leave their cluster for good. If it failed, unseal it with the former keys, which are \
+         kept {former}, and restore again"
     )
 }
 
@@ -122,13 +131,23 @@ mod tests {
         let names = ["v-root-token", "v-unseal-key-0", "v-unseal-key-1"].map(str::to_owned);
         let text = sealed(Applied::Sealed, &names, Some("2"));
         assert!(
-            text.contains("with 2 of the keys v-unseal-key-0, v-unseal-key-1 of the snapshot"),
+            text.contains("with 2 of the keys v-unseal-key-0 to v-unseal-key-1 of the snapshot"),
             "{text}"
         );
         assert!(sealed(Applied::Gone, &[], None).starts_with("Nobody listens at Vault's address"));
         assert!(
             sealed(Applied::Sealed, &[], None).contains("keys of the Vault that was backed up")
         );
+    }
+
+    #[test]
+    fn what_to_do_fits_into_an_event_with_the_names_of_kubevault() {
+        let prefix = "k8s.kubevault.com.a-namespace-of-more-letters.vault";
+        let mut names = vec![format!("{prefix}-root-token")];
+        names.extend((0..5).map(|share| format!("{prefix}-unseal-key-{share}")));
+        let text = sealed(Applied::Gone, &names, Some("3"));
+        // In front of it stands the stage.
+        assert!(text.len() + "vault-restore-1-10-3-1: ".len() <= 1024, "{}", text.len());
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub const SHARES: usize = 5;
 /// See [`SHARES`].
 pub const THRESHOLD: usize = 3;
 
+/// The name of its settings in its folder.
+const SETTINGS: &str = "vault.hcl";
+
 /// What `init` gave out, once.
 #[derive(Clone)]
 pub struct Keys {
@@ -42,6 +45,8 @@ pub struct Tls {
 pub struct Vault {
     process: Process,
     client: ureq::Agent,
+    binary: PathBuf,
+    folder: PathBuf,
     port: u16,
     tls_port: Option<u16>,
 }
@@ -67,29 +72,40 @@ impl Vault {
             _ => String::new(),
         };
         // The first listener names the cluster address; the second must not ask for the same port.
+        // Elections and new voters as soon as Vault allows: a node alone does not notice.
         let settings = format!(
-            "storage \"raft\" {{\n  path = {data:?}\n  node_id = {id:?}\n}}\n\
+            "storage \"raft\" {{\n  path = {data:?}\n  node_id = {id:?}\n  performance_multiplier = 2\n  autopilot_reconcile_interval = \"1s\"\n  autopilot_update_interval = \"500ms\"\n}}\n\
              listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n\
              {secure}\
              api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n\
              disable_mlock = true\nui = false\n"
         );
-        let file = folder.join("vault.hcl");
+        let file = folder.join(SETTINGS);
         fs::write(&file, settings)
             .with_context(|| format!("failed to write {}", file.display()))?;
-        let mut command = Command::new(binary);
-        command
-            .arg("server")
-            .arg("-config")
-            .arg(&file)
-            .current_dir(folder)
-            .env_remove("VAULT_ADDR")
-            .env_remove("VAULT_TOKEN");
-        let process = Process::start("vault", folder, &mut command)?;
-        let mut vault = Self { process, client: http_client(), port, tls_port };
-        let (client, health) = (vault.client.clone(), vault.url("v1/sys/health"));
-        vault.process.wait_until_ready(|| client.get(&health).call().is_ok())?;
+        let mut vault = Self {
+            process: launch(binary, folder)?,
+            client: http_client(),
+            binary: binary.to_path_buf(),
+            folder: folder.to_path_buf(),
+            port,
+            tls_port,
+        };
+        vault.wait_until_it_answers()?;
         Ok(vault)
+    }
+
+    /// Ends it as a power cut would and starts it again on its data, at its addresses. It is
+    /// sealed then.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = launch(&self.binary, &self.folder)?;
+        self.wait_until_it_answers()
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        let (client, health) = (self.client.clone(), self.url("v1/sys/health"));
+        self.process.wait_until_ready(|| client.get(&health).call().is_ok())
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -335,6 +351,18 @@ pub fn some_secrets(count: usize, size: usize) -> Vec<(String, String)> {
 
 /// The time a test gives a Vault to apply a snapshot it already accepted.
 pub const RESTORE_LIMIT: Duration = Duration::from_secs(120);
+
+fn launch(binary: &Path, folder: &Path) -> Result<Process> {
+    let mut command = Command::new(binary);
+    command
+        .arg("server")
+        .arg("-config")
+        .arg(folder.join(SETTINGS))
+        .current_dir(folder)
+        .env_remove("VAULT_ADDR")
+        .env_remove("VAULT_TOKEN");
+    Process::start("vault", folder, &mut command)
+}
 
 fn text(value: &Value, pointer: &str) -> Result<String> {
     Ok(value

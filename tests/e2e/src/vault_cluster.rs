@@ -56,6 +56,22 @@ impl VaultCluster {
         Ok(cluster)
     }
 
+    /// Restarts every node, as it happens to a Vault whose pods are all deleted.
+    pub fn restart(&mut self) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(|(node, _)| node.restart())
+    }
+
+    /// Unseals every node with `keys`, which are those of the cluster from then on, and waits
+    /// until every one of them could lead.
+    pub fn unseal(&mut self, keys: Keys) -> Result<()> {
+        self.keys = keys;
+        for node in self.nodes() {
+            node.wait_for_health(&[503])?;
+            node.hand_in(&self.keys.unseal)?;
+        }
+        self.wait_until_settled()
+    }
+
     /// All nodes, in order.
     pub fn nodes(&self) -> impl Iterator<Item = &Vault> {
         self.nodes.iter().map(|(node, _)| node)

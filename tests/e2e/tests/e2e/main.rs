@@ -16,6 +16,7 @@
 mod archive;
 mod bad_input;
 mod commands;
+mod disaster;
 mod exit_codes;
 mod guests;
 mod hooked;
@@ -51,6 +52,7 @@ fn main() {
     let world = Arc::new(World::new().expect("failed to create the folder of the tests"));
     let mut trials: Vec<Trial> = [
         round_trip::tests(&world),
+        disaster::tests(&world),
         original::tests(&world),
         storages::tests(&world),
         metrics::tests(&world),
