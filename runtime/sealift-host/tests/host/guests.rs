@@ -30,7 +30,8 @@ const GUESTS: [(&str, Kind); 10] = [
 ];
 
 /// The built-in Functions these tests use, as they are.
-const PLUGINS: [&str; 2] = ["vault-snapshot", "pushgateway-push"];
+const PLUGINS: [&str; 5] =
+    ["vault-snapshot", "restic-upload", "restic-download", "vault-restore", "pushgateway-push"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()

@@ -26,4 +26,6 @@ mod observers;
 mod plugins;
 mod ports;
 mod repository;
+mod restores;
 mod server;
+mod snapshots;

@@ -2,24 +2,23 @@
 //! with a real Vault and a real Pushgateway is shown where the whole is tested.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io::Read as _;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
+use flate2::read::MultiGzDecoder;
 use sealift_core::plan::Origin;
-use sealift_host::ports::Ports;
-use sealift_host::{ChainFailure, SessionOutcome, StageOutcome, Status};
+use sealift_host::ports::{KeyStore, PortError, PortResult, Ports};
+use sealift_host::{ChainFailure, ChainOutcome, SessionOutcome, StageOutcome, Status};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::guests::{host, plugin, run, stage};
-use crate::ports::{Keys, network, origin, plain};
+use crate::ports::{Keys, Repository, network, origin, plain};
 use crate::server::{Answer, Seen, Server, ok, start};
+use crate::snapshots::{answer, gzip, noise, snapshot};
 
 const SNAPSHOT: &str = "/v1/sys/storage/raft/snapshot";
-
-fn answer(status: u16, body: &str) -> Answer {
-    let mut answer = ok(body.to_owned());
-    *answer.status_mut() = status.try_into().unwrap();
-    answer
-}
 
 /// A Vault that is unsealed and leads, and answers a request for a snapshot with this.
 async fn vault(snapshot: impl Fn() -> Answer + Send + Sync + 'static) -> Server {
@@ -91,6 +90,84 @@ async fn a_target_without_keys_fails_before_its_vault_is_asked() {
         assert!(failure.to_string().contains("set unsealKeys to omit"), "{failure}");
     }
     assert!(server.seen().is_empty());
+}
+
+/// Stores a backup of this Vault with these keys.
+async fn store(server: &Server, keys: Arc<dyn KeyStore>) -> (ChainOutcome, Repository) {
+    let repository = Repository::default();
+    let ports = Ports {
+        keys: Some(keys),
+        repository_writer: Some(Arc::new(repository.clone())),
+        ..network(&server.url)
+    };
+    let stages = vec![plugin("vault-snapshot", &[]), plugin("restic-upload", &[])];
+    (run(stages, ports).await, repository)
+}
+
+fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    MultiGzDecoder::new(gzip).read_to_end(&mut tar).unwrap();
+    tar
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_the_snapshot_and_every_key_beside_it() {
+    let served = snapshot(&noise(300_000));
+    let tar = unpacked(&served);
+    let server = vault(move || ok(served.clone())).await;
+    let values = ["v-root-token", "v-unseal-key-0"];
+    let values = values.map(|name| (name.to_owned(), format!("\"of {name}\"").into_bytes()));
+    let keys = Keys { values: Mutex::new(BTreeMap::from(values.clone())), ..Keys::default() };
+    let (outcome, repository) = store(&server, Arc::new(keys)).await;
+    assert_eq!(outcome.failure, None);
+    let written = repository.written.lock().unwrap();
+    assert!(written.staged);
+    assert_eq!(written.files[0].0, "backup.snap");
+    assert!(unpacked(&written.files[0].1) == tar, "the tar is another one");
+    assert_eq!(written.files[1..], values);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_behind_the_snapshot_fails_the_backup() {
+    for behind in [gzip(b""), gzip(b"more"), b"more".to_vec()] {
+        let served = [snapshot(&noise(1000)), behind].concat();
+        let server = vault(move || ok(served.clone())).await;
+        let failure = backup(network(&server.url), &[NO_KEYS]).await;
+        assert_eq!(failure.error.code(), "data-loss-risk", "{failure}");
+    }
+}
+
+/// A store that names a key it does not have.
+struct Incomplete;
+
+#[async_trait]
+impl KeyStore for Incomplete {
+    async fn names(&self) -> PortResult<Vec<String>> {
+        Ok(["v-root-token", "v-unseal-key-0"].map(str::to_owned).to_vec())
+    }
+    async fn read(&self, name: &str) -> PortResult<Zeroizing<Vec<u8>>> {
+        match name {
+            "v-root-token" => Ok(Zeroizing::new(b"\"t\"".to_vec())),
+            _ => Err(PortError::External("it is not there".to_owned())),
+        }
+    }
+    async fn put(&self, _name: &str, _value: Zeroizing<Vec<u8>>) -> PortResult<()> {
+        Err(PortError::Denied("a backup puts nothing".to_owned()))
+    }
+    async fn commit(&self) -> PortResult<()> {
+        Err(PortError::Denied("a backup puts nothing".to_owned()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_missing_fails_the_backup_by_its_name() {
+    let served = snapshot(&noise(1000));
+    let server = vault(move || ok(served.clone())).await;
+    let (outcome, repository) = store(&server, Arc::new(Incomplete)).await;
+    let failure = outcome.failure.unwrap();
+    assert_eq!((failure.stage.as_str(), failure.error.code()), ("source-0", "external-failed"));
+    assert!(failure.to_string().contains("unseal key v-unseal-key-0"), "{failure}");
+    assert!(!repository.written.lock().unwrap().staged);
 }
 
 /// Pushes the metrics of a session that succeeded to a gateway that answers with this status.

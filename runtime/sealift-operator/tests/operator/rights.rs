@@ -1,6 +1,7 @@
 //! What a Job may do: derived from its plan, and nothing else.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
+use sealift_core::hook::HookAction;
 use sealift_operator::rules::{operator_rules, rules, target_rules};
 
 use crate::fixture::{backup, restore};
@@ -69,6 +70,32 @@ fn a_target_elsewhere_is_named_and_nothing_is_granted() {
     insta::assert_snapshot!(text, @r"
     get appcatalog.appscode.com/appbindings vault
     get /secrets gcs-secret,vault-backup-token,vault-keys
+    ");
+}
+
+#[test]
+fn a_job_gets_no_right_for_what_lies_in_another_namespace() {
+    let hook = "  hooks: {preBackup: {exec: {command: [\"true\"]}}}\n  schedule:";
+    let mut plan = backup().edit("invoker", "  schedule:", hook).plan();
+    plan.target.reference.namespace = "elsewhere".to_owned();
+    for credential in plan.origins.iter_mut().filter_map(|origin| origin.credential.as_mut()) {
+        credential.secret.namespace = "elsewhere".to_owned();
+    }
+    if let Some(keys) = plan.keys.as_mut() {
+        keys.secret.namespace = "elsewhere".to_owned();
+    }
+    let Some(HookAction::Exec { namespace, .. }) = plan.hooks.before.as_mut() else {
+        panic!("the plan has no hook");
+    };
+    *namespace = "elsewhere".to_owned();
+    insta::assert_snapshot!(shown(&rules(&plan)), @r"
+    get stash.appscode.com/backupsessions demo-backup-1700000000
+    update stash.appscode.com/backupsessions/status demo-backup-1700000000
+    create /events *
+    get /secrets gcs-secret
+    get stash.appscode.com/repositories gcp-demo-repo
+    update stash.appscode.com/repositories/status gcp-demo-repo
+    get,update coordination.k8s.io/leases sealift-repository-uid
     ");
 }
 
