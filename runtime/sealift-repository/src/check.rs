@@ -8,6 +8,13 @@ use rustic_core::{CheckOptions, RusticError};
 
 use crate::{Error, Repository, StorageError, error};
 
+/// Threads of the engine that were told to end hold the index a moment longer. It gives them 100 ms,
+/// which a busy machine may need for other things, and then panics with these words, before it has
+/// read any data.
+const TOO_EARLY: &str = "index still in use";
+/// How often it may be too early: more often is another cause.
+const ATTEMPTS: u32 = 10;
+
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
@@ -39,11 +46,18 @@ impl Repository {
     /// It could not be checked: the storage failed, or the session was cancelled. Damage is a
     /// finding, not an error.
     pub fn check(&self, read_data: bool) -> Result<CheckReport, Error> {
-        let gate = self.shut_gate();
-        let engine = self.engine(&gate)?;
         let operation = "checking the repository";
-        let (outcome, failure) =
-            gate.run_on(operation, || engine.check(CheckOptions::default().read_data(read_data)));
+        let mut attempts = 0;
+        let (outcome, failure) = loop {
+            attempts += 1;
+            let gate = self.shut_gate();
+            let engine = self.engine(&gate)?;
+            let options = CheckOptions::default().read_data(read_data);
+            let (outcome, failure) = gate.run_on(operation, || engine.check(options));
+            if attempts == ATTEMPTS || !was_too_early(&outcome) {
+                break (outcome, failure);
+            }
+        };
         let findings = outcome.map(|results| {
             let findings = results.0.into_iter();
             findings
@@ -55,6 +69,10 @@ impl Repository {
         });
         report(operation, findings, failure)
     }
+}
+
+fn was_too_early<T>(outcome: &Result<T, Error>) -> bool {
+    matches!(outcome, Err(Error::Panicked { detail, .. }) if detail.starts_with(TOO_EARLY))
 }
 
 /// What a check came to. `failure` is the last call to the storage that failed, which the engine
@@ -121,6 +139,18 @@ mod tests {
         failure: Option<StorageError>,
     ) -> Result<CheckReport, Error> {
         super::report("checking", findings, failure)
+    }
+
+    #[test]
+    fn only_the_one_panic_that_passes_by_itself_is_tried_again() {
+        let panicked = |detail: &str| -> Result<(), Error> {
+            Err(Error::Panicked { operation: "checking", detail: detail.to_owned() })
+        };
+        assert!(was_too_early(&panicked("index still in use: Index { .. }")));
+        assert!(!was_too_early(&panicked("called `Option::unwrap()` on a `None` value")));
+        assert!(!was_too_early(&Ok(())));
+        let other = Error::Engine { operation: "checking", detail: TOO_EARLY.to_owned() };
+        assert!(!was_too_early::<()>(&Err(other)));
     }
 
     #[test]
