@@ -82,7 +82,7 @@ mod world;
 
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Conclusion, Trial};
 use sealift_cluster::namespaces::{self, Place};
 
 use world::World;
@@ -91,7 +91,9 @@ fn main() {
     let mut arguments = Arguments::from_args();
     if arguments.list {
         // Nothing is started for a list.
-        libtest_mimic::run(&arguments, trials(&Arc::new(World::new(Place::Own)))).exit();
+        let world = Arc::new(World::new(Place::Own));
+        let all = without_node(&world).into_iter().chain(on_node(&world)).collect();
+        libtest_mimic::run(&arguments, all).exit();
     }
     let place = namespaces::enter().expect("failed to enter namespaces");
     if let Place::Shared(reason) = &place {
@@ -100,8 +102,9 @@ fn main() {
     // Rows wait for controllers most of the time.
     arguments.test_threads.get_or_insert(8);
     let world = Arc::new(World::new(place));
-    let trials = trials(&world);
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    // As soon as there is a node, pods run that rows without one play themselves.
+    let conclusions = [without_node(&world), on_node(&world)]
+        .map(|trials| libtest_mimic::run(&arguments, trials));
     let all = arguments.filter.is_none() && arguments.skip.is_empty();
     let mut judgement = rights::judgement(&world, all);
     judgement.extend(secrets::judgement(&world, all));
@@ -109,14 +112,13 @@ fn main() {
     world.say_figures();
     // `exit` runs no destructors: the servers end here.
     drop(world);
-    conclusion.exit_if_failed();
+    conclusions.iter().for_each(Conclusion::exit_if_failed);
     judged.exit();
 }
 
-fn trials(world: &Arc<World>) -> Vec<Trial> {
+fn without_node(world: &Arc<World>) -> Vec<Trial> {
     let mut trials: Vec<Trial> = [
         api_surface::tests(world),
-        guide::tests(world),
         readiness::tests(world),
         triggers::tests(world),
         tasks::tests(world),
@@ -162,14 +164,23 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
     .into_iter()
     .flatten()
     .collect();
-    // Of what runs pods, what shows the whole in every run; the others take minutes.
-    trials.extend(installed::tests(world));
-    trials.push(hooks::first(world));
     if world::is_full_tier() {
         trials.extend(moved_clock::tests(world));
         trials.extend(migration::tests(world));
         trials.extend(at_rest::tests(world));
         trials.extend(waiting::apart(world));
+    } else {
+        trials.extend(guide::tests(world));
+    }
+    in_order(trials)
+}
+
+/// What runs pods: in every run what shows the whole; the others take minutes.
+fn on_node(world: &Arc<World>) -> Vec<Trial> {
+    let mut trials = installed::tests(world);
+    trials.push(hooks::first(world));
+    if world::is_full_tier() {
+        trials.extend(guide::tests(world));
         trials.extend(pods::tests(world));
         trials.extend(restored_pods::tests(world));
         trials.extend(pod_faults::tests(world));
@@ -177,7 +188,11 @@ fn trials(world: &Arc<World>) -> Vec<Trial> {
         trials.extend(hooks::tests(world));
         trials.extend(wiping::on_the_node(world));
     }
-    // Together and last: before each of them, all that run must end.
+    in_order(trials)
+}
+
+/// Those that run alone together and last: before each of them, all that run must end.
+fn in_order(mut trials: Vec<Trial>) -> Vec<Trial> {
     trials.sort_by_key(|trial| trial.kind() == world::ALONE);
     trials
 }
