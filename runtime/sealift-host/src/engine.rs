@@ -42,6 +42,16 @@ const TARGET: &str = if cfg!(all(target_arch = "x86_64", target_os = "linux", ta
     "unsupported"
 };
 
+/// What the hash of an engine takes for its target: one name for both C libraries, since a form made
+/// with one loads with the other.
+const HASHED_TARGET: &str = if cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+    "x86_64-unknown-linux-gnu"
+} else if cfg!(all(target_arch = "aarch64", target_os = "linux")) {
+    "aarch64-unknown-linux-gnu"
+} else {
+    TARGET
+};
+
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -68,6 +78,7 @@ pub struct Host {
     engine: Engine,
     // WASI 0.2, the same for every Function: closed by what a store holds, not by what is linked.
     base: Arc<Linker<State>>,
+    hash: Arc<str>,
 }
 
 impl Host {
@@ -76,7 +87,12 @@ impl Host {
     /// # Errors
     /// The platform is not supported, or the system gives no thread.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = Engine::new(&config()?).map_err(EngineError::Configure)?;
+        let engine = Engine::new(&config(TARGET)?).map_err(EngineError::Configure)?;
+        let hash = if HASHED_TARGET == TARGET {
+            hash_of(&engine)
+        } else {
+            hash_of(&Engine::new(&config(HASHED_TARGET)?).map_err(EngineError::Configure)?)
+        };
         let mut base = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut base).map_err(EngineError::Link)?;
         let ticking = engine.weak();
@@ -84,7 +100,7 @@ impl Host {
             .name("sealift-epoch".to_owned())
             .spawn(move || tick(&ticking))
             .map_err(EngineError::Ticker)?;
-        Ok(Self { engine, base: Arc::new(base) })
+        Ok(Self { engine, base: Arc::new(base), hash: hash.into() })
     }
 
     /// Compiles ahead of time. The result loads on every machine with this processor and system.
@@ -98,9 +114,7 @@ impl Host {
     /// Key for compiled forms: two engines with the same hash load each other's. Hexadecimal.
     #[must_use]
     pub fn engine_hash(&self) -> String {
-        let mut hasher = Fingerprint(Sha256::new());
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hex::encode(hasher.0.finalize())
+        self.hash.to_string()
     }
 
     /// Inspects and compiles a component.
@@ -227,10 +241,16 @@ fn tick(ticking: &EngineWeak) {
     }
 }
 
-fn config() -> Result<Config, EngineError> {
+fn hash_of(engine: &Engine) -> String {
+    let mut hasher = Fingerprint(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hex::encode(hasher.0.finalize())
+}
+
+fn config(target: &str) -> Result<Config, EngineError> {
     let mut config = Config::new();
     // Naming a target, even the own one, keeps the builder's CPU features out of the code.
-    config.target(TARGET).map_err(EngineError::Target)?;
+    config.target(target).map_err(EngineError::Target)?;
     config.epoch_interruption(true);
     // The contract has no async functions; without them a call costs less than half.
     config.concurrency_support(false);
@@ -270,7 +290,7 @@ mod tests {
         plain.epoch_interruption(true).concurrency_support(false);
         let own = fingerprint(&plain);
         plain.target(TARGET).unwrap();
-        assert_eq!(fingerprint(&config().unwrap()), fingerprint(&plain));
-        assert_ne!(fingerprint(&config().unwrap()), own);
+        assert_eq!(fingerprint(&config(TARGET).unwrap()), fingerprint(&plain));
+        assert_ne!(fingerprint(&config(TARGET).unwrap()), own);
     }
 }
