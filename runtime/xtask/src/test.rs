@@ -80,9 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         &mut count,
         "Servers",
         Some("about 21 min with empty caches, most of it Vault and Kubernetes"),
-        || {
-            SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop))
-        },
+        || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
     );
     if ready && !filtered {
         check(&mut steps, &mut count, "Rendered manifests", None, || manifests::check(&workspace));

@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn hosts_of_the_domains_are_followed_by_their_whole_names() {
         let domains = vec!["demo.svc".to_owned(), "demo.svc.cluster.local".to_owned()];
-        let origin = Origin { redirect_domains: domains, ..origin("https://vault.demo.svc:8200", &[]) };
+        let origin =
+            Origin { redirect_domains: domains, ..origin("https://vault.demo.svc:8200", &[]) };
         for (location, leads_to) in [
             ("https://v-0.v-internal.demo.svc:8200/x", "https://v-0.v-internal.demo.svc:8200/x"),
             ("https://v-0.demo.svc.cluster.local:1/x", "https://v-0.demo.svc.cluster.local:1/x"),
