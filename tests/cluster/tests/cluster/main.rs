@@ -101,20 +101,23 @@ fn main() {
     }
     // Rows wait for controllers most of the time.
     arguments.test_threads.get_or_insert(8);
-    let world = Arc::new(World::new(place));
-    // As soon as there is a node, pods run that rows without one play themselves.
-    let conclusions = [without_node(&world), on_node(&world)]
-        .map(|trials| libtest_mimic::run(&arguments, trials));
     let all = arguments.filter.is_none() && arguments.skip.is_empty();
-    let mut judgement = rights::judgement(&world, all);
-    judgement.extend(secrets::judgement(&world, all));
-    let judged = libtest_mimic::run(&arguments, judgement);
-    world.say_figures();
-    // `exit` runs no destructors: the servers end here.
-    drop(world);
+    let mut conclusions = Vec::new();
+    // Each on a cluster of its own: a node would run the pods that rows without one play
+    // themselves, and all that they have left behind.
+    for (rows, judged) in [(without_node as Rows, all), (on_node, false)] {
+        let world = Arc::new(World::new(place.clone()));
+        conclusions.push(libtest_mimic::run(&arguments, rows(&world)));
+        let mut judgement = rights::judgement(&world, judged);
+        judgement.extend(secrets::judgement(&world, judged));
+        conclusions.push(libtest_mimic::run(&arguments, judgement));
+        world.say_figures();
+    }
+    // `exit` runs no destructors: the servers have ended by now.
     conclusions.iter().for_each(Conclusion::exit_if_failed);
-    judged.exit();
 }
+
+type Rows = fn(&Arc<World>) -> Vec<Trial>;
 
 fn without_node(world: &Arc<World>) -> Vec<Trial> {
     let mut trials: Vec<Trial> = [
