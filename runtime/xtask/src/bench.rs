@@ -149,7 +149,7 @@ fn optimised(
     variable: &str,
 ) -> Result<Command> {
     let mut told = Told::new(output);
-    told.step("Functions and guests", Some("about 6 min with empty caches"), || {
+    told.step("Functions and guests", Some("about 10 min with empty caches"), || {
         functions::ensure(workspace, true).map(drop)
     })?;
     told.step(&format!("Server {server}"), Some(servers::duration(server)), || {

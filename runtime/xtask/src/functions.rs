@@ -29,7 +29,7 @@ pub(crate) fn run(guests: bool) -> Result<()> {
     let mut steps = Steps::new(1);
     steps.begin(
         "Functions: five WebAssembly components",
-        Some("about 5 min with empty caches, seconds with warm ones"),
+        Some("about 10 min with empty caches, seconds with warm ones"),
     );
     let built = ensure(&workspace, guests)?;
     steps.done(&format!("{built} components in {}", workspace.products("functions").display()));

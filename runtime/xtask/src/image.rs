@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::new(3);
     steps.begin(
         "Functions: five WebAssembly components",
-        Some("about 5 min with empty caches, seconds with warm ones"),
+        Some("about 10 min with empty caches, seconds with warm ones"),
     );
     let built = functions::ensure(&workspace, false)?;
     steps.done(&format!("{built} components, compiled ahead of time"));

@@ -45,7 +45,7 @@ fn play() -> Result<()> {
 
     steps.begin(
         "Building the Functions, five WebAssembly components",
-        Some("about 6 min the first time, then seconds"),
+        Some("about 10 min the first time, then seconds"),
     );
     let built = functions::ensure(&workspace, false)?;
     steps.done(&format!("{built} components, compiled ahead of time"));

@@ -56,11 +56,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         &mut steps,
         &mut count,
         "Functions and guests",
-        Some("about 6 min with empty caches"),
+        Some("about 10 min with empty caches"),
         || functions::ensure(&workspace, true).map(drop),
     );
     if !filtered {
-        check(&mut steps, &mut count, "Lints", Some("about 5 min with empty caches"), || {
+        check(&mut steps, &mut count, "Lints", Some("about 3 min with empty caches"), || {
             let mut command = workspace::cargo_workspace("clippy");
             workspace::run(command.args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
         });
@@ -79,14 +79,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         &mut steps,
         &mut count,
         "Servers",
-        Some("about 21 min with empty caches, most of it Vault and Kubernetes"),
+        Some("about 17 min with empty caches, most of it Vault and Kubernetes"),
         || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
     );
     if ready && !filtered {
         check(&mut steps, &mut count, "Rendered manifests", None, || manifests::check(&workspace));
     }
     if built && ready {
-        steps.begin("Test programs", Some("about 10 min, and as long again with empty caches"));
+        steps.begin("Test programs", Some("about 22 min, and 5 more with empty caches"));
         match test_programs(&workspace, arguments) {
             Ok(programs) => {
                 steps.done(&format!("{} passed, {} failed", programs.passed, programs.failed));
