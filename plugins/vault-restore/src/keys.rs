@@ -4,6 +4,7 @@ use sealift_function::{Body, Context, Error, Result, keys, progress, session};
 
 use crate::acceptance::Acceptance;
 use crate::applied::{Applied, Unknown};
+use crate::look::Unsealer;
 use crate::names::Mapping;
 use crate::parameters::Parameters;
 
@@ -47,8 +48,9 @@ impl Keys {
         self.mapping.as_ref().map_or(Ok(()), Mapping::check_complete)
     }
 
-    /// Writes the keys, now that Vault has, or may have, the snapshot they belong to.
-    pub(crate) fn commit(self, applied: Applied) -> Result<()> {
+    /// Writes the keys, now that Vault has, or may have, the snapshot they belong to, and says what
+    /// is left to do.
+    pub(crate) fn commit(self, applied: Applied, unsealer: &Unsealer) -> Result<()> {
         if self.mapping.is_some() {
             progress::phase("writing the unseal keys");
             keys::commit().context("the unseal keys could not be written to their store")?;
@@ -56,8 +58,13 @@ impl Keys {
         if applied != Applied::Running {
             let threshold = session::fact("keys.threshold");
             progress::warn(&sealed(applied, &self.names, threshold.as_deref()));
-        } else if self.forced && self.mapping.is_none() {
+            return Ok(());
+        }
+        if self.forced && self.mapping.is_none() {
             progress::warn("no unseal keys were written, as unsealKeys says");
+        }
+        if let (true, Unsealer::Service(service)) = (self.forced, unsealer) {
+            progress::warn(&unsealed_by(service, &self.names));
         }
         Ok(())
     }
@@ -94,17 +101,13 @@ fn sealed(applied: Applied, names: &[String], threshold: Option<&str>) -> String
         }
         Applied::Sealed | Applied::Running => "Vault is sealed",
     };
-    let mut shares = names.iter().filter(|name| !name.ends_with("root-token"));
-    let (which, former) = match (shares.next(), shares.next_back()) {
-        (None, _) => ("the unseal keys of the Vault that was backed up".to_owned(), "in its store"),
-        (Some(first), last) => {
+    let (which, former) = match shares(names) {
+        None => ("the unseal keys of the Vault that was backed up".to_owned(), "in its store"),
+        Some(shares) => {
             let count = threshold.map(|threshold| format!("{threshold} of ")).unwrap_or_default();
-            // Events end after 1024 bytes.
-            let last = last.map(|last| format!(" to {last}")).unwrap_or_default();
             (
                 format!(
-                    "{count}the keys {first}{last} of the snapshot, which were written to their \
-                     store"
+                    "{count}the keys {shares} of the snapshot, which were written to their store"
                 ),
                 "in the Secret they were in, or beside it as .replaced",
             )
@@ -120,6 +123,33 @@ fn sealed(applied: Applied, names: &[String], threshold: Option<&str>) -> String
          leave their cluster for good. If it failed, unseal it with the former keys, which are \
          kept {former}, and restore again"
     )
+}
+
+/// What a person must do with a Vault that a service unseals, and that serves the snapshot's data.
+///
+/// Where the keyring is another one, Vault (1.21.1) opens it by its seal, and seals itself if the
+/// service cannot: so it has. Whether it is another one cannot be seen; what was restored may as
+/// well be an older state of the same Vault.
+fn unsealed_by(service: &str, names: &[String]) -> String {
+    let keys = shares(names)
+        .map(|shares| format!(". The keys {shares} are recovery keys, and unseal nothing"))
+        .unwrap_or_default();
+    format!(
+        "Vault serves the data of the snapshot; {service} unseals it. If that data is another \
+         Vault's: keep that one out of reach of this one, whose nodes leave their cluster for good \
+         where they find it; restart every node (delete the pods, keep their volumes), since a \
+         standby may have missed the end of the restore and serves nobody until then; issue a new \
+         token for backups, since the one in the backup token Secret is void; and keep its key at \
+         {service} for as long as this data is in use, since no node starts without it{keys}"
+    )
+}
+
+/// The first and the last of the unseal keys; events end after 1024 bytes.
+fn shares(names: &[String]) -> Option<String> {
+    let mut shares = names.iter().filter(|name| !name.ends_with("root-token"));
+    let first = shares.next()?;
+    let last = shares.next_back().map(|last| format!(" to {last}")).unwrap_or_default();
+    Some(format!("{first}{last}"))
 }
 
 #[cfg(test)]
@@ -145,9 +175,33 @@ mod tests {
         let prefix = "k8s.kubevault.com.a-namespace-of-more-letters.vault";
         let mut names = vec![format!("{prefix}-root-token")];
         names.extend((0..5).map(|share| format!("{prefix}-unseal-key-{share}")));
-        let text = sealed(Applied::Gone, &names, Some("3"));
-        // In front of it stands the stage.
-        assert!(text.len() + "vault-restore-1-10-3-1: ".len() <= 1024, "{}", text.len());
+        for text in [sealed(Applied::Gone, &names, Some("3")), unsealed_by("azurekeyvault", &names)]
+        {
+            // In front of it stands the stage.
+            assert!(text.len() + "vault-restore-1-10-3-1: ".len() <= 1024, "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn who_has_a_vault_unsealed_by_a_service_is_told_what_is_left_to_do() {
+        let names = ["v-root-token", "v-unseal-key-0", "v-unseal-key-1"].map(str::to_owned);
+        let text = unsealed_by("awskms", &names);
+        for words in [
+            "Vault serves the data of the snapshot; awskms unseals it.",
+            "out of reach of this one",
+            "restart every node",
+            "issue a new token for backups",
+            "keep its key at awskms",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        let keys =
+            ". The keys v-unseal-key-0 to v-unseal-key-1 are recovery keys, and unseal nothing";
+        assert!(text.ends_with(keys), "{text}");
+        assert!(!unsealed_by("transit", &[]).contains("recovery keys"), "no keys were written");
+        for words in ["sealed, as it is", "Then unseal every node"] {
+            assert!(!text.contains(words), "{words}: {text}");
+        }
     }
 
     #[test]

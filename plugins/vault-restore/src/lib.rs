@@ -26,6 +26,7 @@ use sealift_function::{Artifact, Error, Header, Result, Sink, Upstream, export, 
 use acceptance::Acceptance;
 use applied::{Applied, Unknown, Watch};
 use keys::Keys;
+use look::Unsealer;
 pub use parameters::{Parameters, UnsealKeys};
 
 /// Name of the snapshot among the artifacts, as the original has it.
@@ -57,8 +58,8 @@ fn run(parameters: &Parameters, upstream: Upstream, acceptance: &mut Acceptance)
         if header.name == SNAPSHOT && restored.is_none() {
             keys.check_complete()?;
             match restore(parameters, &header, body, acceptance)? {
-                Ok(applied) => restored = Some(applied),
-                Err(unknown) => return Err(keys.commit_after(unknown, acceptance)),
+                (unsealer, Ok(applied)) => restored = Some((applied, unsealer)),
+                (_, Err(unknown)) => return Err(keys.commit_after(unknown, acceptance)),
             }
         } else if restored.is_some() && parameters.writes_keys() {
             return Err(Error::InvalidState(format!(
@@ -70,12 +71,12 @@ fn run(parameters: &Parameters, upstream: Upstream, acceptance: &mut Acceptance)
             keys.take(&header.name, body)?;
         }
     }
-    let applied = restored.ok_or_else(|| {
+    let (applied, unsealer) = restored.ok_or_else(|| {
         Error::DataLossRisk(format!(
             "there is no {SNAPSHOT} in this snapshot, so nothing was restored"
         ))
     })?;
-    keys.commit(applied)
+    keys.commit(applied, &unsealer)
 }
 
 fn restore(
@@ -83,20 +84,22 @@ fn restore(
     header: &Header,
     body: sealift_function::Body,
     acceptance: &mut Acceptance,
-) -> Result<Result<Applied, Unknown>> {
+) -> Result<(Unsealer, Result<Applied, Unknown>)> {
     let limit = parameters.patience();
     progress::phase("waiting for Vault");
     vault_client::wait_until_ready(limit)?;
     preflight::check(parameters.force)?;
     let before = vault_client::leader()?.committed_index;
-    let by_hand = look::is_unsealed_by_hand();
+    let unsealer = look::unsealer();
     progress::phase("restoring the snapshot");
     if let Some(size) = header.size {
         progress::total(size);
     }
     let index = submit::send(parameters.force, header.size, body, acceptance)?;
     progress::phase("Vault accepted the snapshot; waiting until it has applied it");
-    Ok(Watch::new(before, index, parameters.force).unsealed_by_hand(by_hand).wait(limit))
+    let watch = Watch::new(before, index, parameters.force);
+    let applied = watch.unsealed_by_hand(unsealer == Unsealer::Keys).wait(limit);
+    Ok((unsealer, applied))
 }
 
 export!(sink, VaultRestore);

@@ -16,6 +16,20 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 /// Most bytes of an answer.
 const ANSWER: usize = 16 * 1024;
 
+/// Most letters of a service's name: what is told ends after 1024.
+const SERVICE: usize = 32;
+
+/// Who unseals a Vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unsealer {
+    /// Somebody with the keys: it stays sealed until they come.
+    Keys,
+    /// A service that holds the key to it and that Vault asks by itself, such as `awskms`.
+    Service(String),
+    /// It did not say.
+    Unknown,
+}
+
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -55,10 +69,19 @@ fn unanswered(error: &Error) -> Seen {
     }
 }
 
-/// Whether a sealed Vault stays sealed until somebody brings the keys. Unknown = no.
-pub(crate) fn is_unsealed_by_hand() -> bool {
-    let status = seal_status().map(|body| serde_json::from_str::<SealStatus>(&body));
-    matches!(status, Ok(Ok(status)) if status.kind == "shamir")
+/// Who unseals this Vault.
+pub(crate) fn unsealer() -> Unsealer {
+    seal_status().map_or(Unsealer::Unknown, |status| unsealer_of(&status))
+}
+
+fn unsealer_of(status: &str) -> Unsealer {
+    match serde_json::from_str::<SealStatus>(status) {
+        Ok(SealStatus { kind, .. }) if kind == "shamir" => Unsealer::Keys,
+        Ok(SealStatus { kind, .. }) if !kind.is_empty() => {
+            Unsealer::Service(kind.chars().take(SERVICE).collect())
+        }
+        Ok(_) | Err(_) => Unsealer::Unknown,
+    }
 }
 
 /// A standby answers for itself while the leader is busy; a request that it must hand on to the
@@ -116,7 +139,9 @@ fn sealed(status: Result<String>) -> Seen {
     match status {
         Ok(SealStatus { sealed: false, .. }) => nothing("somebody is unsealing it".to_owned()),
         Ok(SealStatus { kind, .. }) if kind == "shamir" => Seen::Sealed,
-        Ok(SealStatus { kind, .. }) => nothing(format!("{kind} should unseal it")),
+        Ok(SealStatus { kind, .. }) => nothing(format!(
+            "{kind} should unseal it, and can only with the key of the Vault that was backed up"
+        )),
         Err(error) => nothing(format!("the answer of sys/seal-status cannot be read: {error}")),
     }
 }
@@ -141,6 +166,19 @@ mod tests {
         assert_eq!(unanswered(&refused), Seen::Refused);
         for other in [Error::retryable("no answer in time"), Error::Denied("refused".to_owned())] {
             assert_eq!(unanswered(&other), Seen::Nothing(other.to_string()));
+        }
+    }
+
+    #[test]
+    fn who_unseals_a_vault_is_what_it_says_itself() {
+        let of = |kind: &str| unsealer_of(&format!(r#"{{"type":"{kind}","sealed":false}}"#));
+        assert_eq!(of("shamir"), Unsealer::Keys);
+        assert_eq!(of("awskms"), Unsealer::Service("awskms".to_owned()));
+        assert_eq!(of(&"x".repeat(9000)), Unsealer::Service("x".repeat(SERVICE)));
+        for unknown in
+            ["", r#"{"errors":[]}"#, "<html>bad gateway", r#"{"type":"","sealed":false}"#]
+        {
+            assert_eq!(unsealer_of(unknown), Unsealer::Unknown, "{unknown}");
         }
     }
 

@@ -21,6 +21,8 @@ pub const THRESHOLD: usize = 3;
 
 /// The name of its settings in its folder.
 const SETTINGS: &str = "vault.hcl";
+/// The folder in it that holds its storage.
+const DATA: &str = "data";
 
 /// What `init` gave out, once.
 #[derive(Clone)]
@@ -57,9 +59,35 @@ impl Vault {
         Self::start_node(binary, folder, tls, "vault-0")
     }
 
-    /// The same as the node `id` of a cluster. Relative paths in its settings are of `folder`.
+    /// A Vault that the key `key` of another Vault's transit engine unseals.
+    pub fn start_unsealed_by(
+        binary: &Path,
+        folder: &Path,
+        service: &Self,
+        token: &str,
+        key: &str,
+    ) -> Result<Self> {
+        let seal = format!(
+            "seal \"transit\" {{\n  address = {:?}\n  token = {token:?}\n  disable_renewal = \"true\"\n  mount_path = \"transit/\"\n  key_name = {key:?}\n}}\n",
+            service.address()
+        );
+        Self::start_with(binary, folder, None, "vault-0", &seal)
+    }
+
+    /// The same as [`start`](Self::start) for the node `id` of a cluster. Relative paths in its
+    /// settings are of `folder`.
     pub fn start_node(binary: &Path, folder: &Path, tls: Option<&Tls>, id: &str) -> Result<Self> {
-        let data = folder.join("data");
+        Self::start_with(binary, folder, tls, id, "")
+    }
+
+    fn start_with(
+        binary: &Path,
+        folder: &Path,
+        tls: Option<&Tls>,
+        id: &str,
+        seal: &str,
+    ) -> Result<Self> {
+        let data = folder.join(DATA);
         fs::create_dir_all(&data)
             .with_context(|| format!("failed to create {}", data.display()))?;
         let (port, cluster) = (free_port()?, free_port()?);
@@ -76,7 +104,7 @@ impl Vault {
         let settings = format!(
             "storage \"raft\" {{\n  path = {data:?}\n  node_id = {id:?}\n  performance_multiplier = 2\n  autopilot_reconcile_interval = \"1s\"\n  autopilot_update_interval = \"500ms\"\n}}\n\
              listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_disable = true\n}}\n\
-             {secure}\
+             {secure}{seal}\
              api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n\
              disable_mlock = true\nui = false\n"
         );
@@ -98,9 +126,24 @@ impl Vault {
     /// Ends it as a power cut would and starts it again on its data, at its addresses. It is
     /// sealed then.
     pub fn restart(&mut self) -> Result<()> {
-        self.process.kill()?;
+        self.stop()?;
         self.process = launch(&self.binary, &self.folder)?;
         self.wait_until_it_answers()
+    }
+
+    /// Ends it as a power cut would; [`restart`](Self::restart) starts it again.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Ends it and starts it again on an empty volume: it is uninitialised then.
+    pub fn restart_empty(&mut self) -> Result<()> {
+        self.stop()?;
+        let data = self.folder.join(DATA);
+        fs::remove_dir_all(&data)
+            .with_context(|| format!("failed to remove {}", data.display()))?;
+        fs::create_dir(&data).with_context(|| format!("failed to create {}", data.display()))?;
+        self.restart()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
@@ -133,20 +176,36 @@ impl Vault {
 
     /// Initialises it with [`SHARES`] keys, unseals it and waits until it is active.
     pub fn init(&self) -> Result<Keys> {
-        let answer = self.call(
-            "PUT",
-            "v1/sys/init",
-            "",
-            Some(&json!({"secret_shares": SHARES, "secret_threshold": THRESHOLD})),
-        )?;
-        let keys = Keys {
-            root_token: text(&answer, "/root_token")?,
-            unseal: (0..SHARES)
-                .map(|share| text(&answer, &format!("/keys_base64/{share}")))
-                .collect::<Result<_>>()?,
-        };
+        let body = json!({"secret_shares": SHARES, "secret_threshold": THRESHOLD});
+        let keys = self.made(&body, "keys_base64")?;
         self.unseal(&keys.unseal)?;
         Ok(keys)
+    }
+
+    /// The same for one that a service unseals: its keys are recovery keys.
+    pub fn init_unsealed(&self) -> Result<Keys> {
+        let body = json!({"recovery_shares": SHARES, "recovery_threshold": THRESHOLD});
+        let keys = self.made(&body, "recovery_keys_base64")?;
+        self.wait_for_health(&[200])?;
+        Ok(keys)
+    }
+
+    fn made(&self, body: &Value, keys: &str) -> Result<Keys> {
+        let answer = self.call("PUT", "v1/sys/init", "", Some(body))?;
+        let shares = (0..SHARES).map(|share| text(&answer, &format!("/{keys}/{share}")));
+        Ok(Keys {
+            root_token: text(&answer, "/root_token")?,
+            unseal: shares.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Mounts a transit engine with these keys, for Vaults that are to be unsealed by it.
+    pub fn enable_transit(&self, token: &str, keys: &[&str]) -> Result<()> {
+        self.call("POST", "v1/sys/mounts/transit", token, Some(&json!({"type": "transit"})))?;
+        for key in keys {
+            self.call("POST", &format!("v1/transit/keys/{key}"), token, None)?;
+        }
+        Ok(())
     }
 
     /// Hands in the first [`THRESHOLD`] of `keys` and waits until the Vault is active.

@@ -44,10 +44,7 @@ impl VaultCluster {
             Some(&json!({"server_stabilization_time": "1s"})),
         )?;
         for (node, _) in nodes.iter().skip(1) {
-            let leader = json!({"leader_api_addr": first.address()});
-            node.call("POST", "v1/sys/storage/raft/join", "", Some(&leader))?;
-            node.hand_in(&keys.unseal)?;
-            node.wait_for_health(&[429])?;
+            join(node, first, &keys)?;
         }
         let audit = json!({"type": "file", "options": {"file_path": AUDIT}});
         first.call("PUT", "v1/sys/audit/file", &keys.root_token, Some(&audit))?;
@@ -70,6 +67,23 @@ impl VaultCluster {
             node.hand_in(&self.keys.unseal)?;
         }
         self.wait_until_settled()
+    }
+
+    /// Ends the node of this number as a power cut would.
+    pub fn stop(&mut self, index: usize) -> Result<()> {
+        self.node_mut(index)?.stop()
+    }
+
+    /// Empties the volume of the node of this number, starts it, and lets it join the others.
+    pub fn replace(&mut self, index: usize) -> Result<()> {
+        let leader = self.leader()?;
+        self.node_mut(index)?.restart_empty()?;
+        join(self.node(index)?, self.node(leader)?, &self.keys)?;
+        self.wait_until_settled()
+    }
+
+    fn node_mut(&mut self, index: usize) -> Result<&mut Vault> {
+        Ok(&mut self.nodes.get_mut(index).context("the cluster has no such node")?.0)
     }
 
     /// All nodes, in order.
@@ -162,6 +176,14 @@ impl VaultCluster {
             .compare_all(token, secrets)
             .with_context(|| format!("from node {next}, which leads now"))
     }
+}
+
+/// A node with an empty volume becomes one of the leader's cluster.
+fn join(node: &Vault, leader: &Vault, keys: &Keys) -> Result<()> {
+    let leader = json!({"leader_api_addr": leader.address()});
+    node.call("POST", "v1/sys/storage/raft/join", "", Some(&leader))?;
+    node.hand_in(&keys.unseal)?;
+    node.wait_for_health(&[429])
 }
 
 fn id(index: usize) -> String {
