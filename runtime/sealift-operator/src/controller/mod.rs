@@ -1,7 +1,8 @@
 //! The controllers, one folder a kind, with the same steps of the same names in each:
 //! `dereference` reads what an object names, `validate` judges it (pure), `build` makes what
 //! should be there (pure, in `crate::build`), `apply` makes it so, `status` writes what came of
-//! it. A step that a kind does not need is not there.
+//! it, `finish` ends a session, `cleanup` lets a deleted object go. A step that a kind does not
+//! need is not there.
 
 pub mod backup_configuration;
 pub mod backup_session;

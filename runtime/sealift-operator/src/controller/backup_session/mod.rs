@@ -4,12 +4,12 @@
 //! how. A session that is over is never run again.
 
 mod adopt;
+mod apply;
 mod dereference;
 mod finish;
 mod history;
 mod recorded;
 mod retry;
-mod start;
 mod status;
 mod success;
 mod validate;
@@ -57,7 +57,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         runs(&cluster, &session);
         return finish::watch(&cluster, &session).await;
     }
-    start::begin(&cluster, &session).await
+    apply::begin(&cluster, &session).await
 }
 
 /// Everything a session held is free; whoever waited for it is looked at.

@@ -1,22 +1,20 @@
 //! Repositories: their finalizer, who uses them, and their end.
 //!
-//! `status` is what is said on the object, `cleanup` lets a deleted one go, `wipe` has its data
-//! removed before, if it says so, `place` finds others that keep theirs there. Size, integrity and
-//! counts are written by Jobs.
+//! Beside the steps of all kinds, `wipe` has the data of a deleted one removed, if it says so, and
+//! `place` finds others that keep theirs there. Size, integrity and counts are written by Jobs.
 
+mod apply;
 mod cleanup;
+mod dereference;
 mod place;
 mod status;
+mod validate;
 mod wipe;
 
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sealift_api::backup_configuration::BackupConfiguration;
-use sealift_api::manifest::STASH_GROUP;
-use sealift_api::object::Namespace;
-use sealift_api::planner::{Use, repository_in_pod, usage};
-use sealift_api::repository::{Repository, TypedObjectReference};
+use sealift_api::repository::Repository;
 use sealift_kube::apply as server;
 use sealift_kube::watch::Key;
 
@@ -25,7 +23,6 @@ use crate::controller::unreadable;
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, REPOSITORY_FINALIZER};
-use crate::relations;
 
 /// The name in Events.
 const COMPONENT: &str = "Repository Controller";
@@ -52,46 +49,12 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         (true, false) => return Ok(Next::Wait),
         // In a namespace that goes, so will this.
         (false, _) if cluster.is_ending(&key.namespace) => return Ok(Next::Wait),
-        (false, false) => {
-            let mut finalizers = repository.metadata.finalizers.clone().unwrap_or_default();
-            finalizers.push(REPOSITORY_FINALIZER.to_owned());
-            let metadata = patch(&cluster, &repository, &finalizers).await?;
-            Arc::new(Repository { metadata, ..(*repository).clone() })
-        }
-        (false, true) => repository,
+        (false, _) => apply::finalizer(&cluster, repository).await?,
     };
-    let users = users(&cluster, &repository);
-    let wrong = status::judge(&repository_in_pod(&repository));
-    status::observed(&cluster, &repository, &users, wrong.as_ref()).await?;
+    let found = dereference::dereference(&cluster, &repository);
+    let wrong = validate::validate(&found.plan);
+    status::observed(&cluster, &repository, &found.users, wrong.as_ref()).await?;
     Ok(Next::Wait)
-}
-
-/// Who uses it, in order. Who only names it and may not use it does not count: otherwise anybody
-/// could fill the status of a Repository of another namespace.
-fn users(cluster: &Cluster, repository: &Repository) -> Vec<TypedObjectReference> {
-    let key = Key::of(repository);
-    let may = |namespace: &str| {
-        namespace == key.namespace
-            || cluster.stores.namespaces.get("", namespace).is_some_and(|found| {
-                let labels = found.metadata.labels.clone();
-                let namespace = Namespace::new(namespace.to_owned(), labels);
-                usage(repository, namespace.name(), Some(namespace.labels())) == Use::Allowed
-            })
-    };
-    let uses = |configuration: &BackupConfiguration| {
-        !labels::is_going(&configuration.metadata) && may(configuration.namespace())
-    };
-    let mut found = cluster.stores.configurations.related(relations::REPOSITORY, &key);
-    found.retain(|configuration| uses(configuration));
-    found
-        .iter()
-        .map(|user| TypedObjectReference {
-            api_group: Some(STASH_GROUP.to_owned()),
-            kind: Some(USER_KIND.to_owned()),
-            namespace: Some(user.namespace().to_owned()),
-            name: user.name().to_owned(),
-        })
-        .collect()
 }
 
 async fn patch(

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sealift_api::planner::PlanError;
 use sealift_api::repository::{Repository, RepositoryStatus, TypedObjectReference};
-use sealift_core::plan::RepositoryPlan;
 use sealift_kube::event::Event;
 use sealift_kube::status;
 
@@ -14,19 +12,11 @@ use super::{COMPONENT, USER_KIND};
 use crate::cluster::Cluster;
 use crate::condition::{self, Statement, Type};
 use crate::error::Result;
-use crate::planning;
 
 /// A session works in it.
 pub(super) const IN_USE: &str = "RepositoryInUse";
 /// Its data is being removed.
 pub(super) const RUNNING: &str = "WipeOutRunning";
-
-/// What is wrong with a Repository by itself; its Secret is looked for where it is used.
-pub(super) fn judge(plan: &Result<RepositoryPlan, PlanError>) -> Option<Statement> {
-    let problems = &plan.as_ref().err()?.problems;
-    let text = planning::text(problems);
-    Some(Statement::no(Type::ValidationPassed, "ResourceValidationFailed", text))
-}
 
 /// Writes who uses it and what is wrong with it.
 pub(super) async fn observed(
@@ -107,6 +97,8 @@ mod tests {
     use sealift_api::manifest::STASH_GROUP;
     use sealift_api::planner::repository_in_pod;
 
+    use super::super::validate::validate;
+
     fn repository(backend: serde_json::Value) -> Repository {
         serde_json::from_value(serde_json::json!({
             "apiVersion": "stash.appscode.com/v1alpha1", "kind": "Repository",
@@ -152,7 +144,7 @@ mod tests {
     fn a_storage_that_is_not_served_is_named_and_the_condition_goes_with_it() {
         let mut found =
             repository(serde_json::json!({"swift": {"container": "c"}, "storageSecretName": "s"}));
-        let wrong = judge(&repository_in_pod(&found)).unwrap();
+        let wrong = validate(&repository_in_pod(&found)).unwrap();
         assert!(wrong.message.contains("demo/r: spec.backend.swift: "), "{}", wrong.message);
         let now = Timestamp::UNIX_EPOCH;
         observe(&mut found, &[], Some(&wrong), now);

@@ -1,4 +1,4 @@
-//! Starts a restore, and cleans up behind one that goes.
+//! Begins a restore, or lets it wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +6,78 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sealift_api::restore_session::RestoreSession;
 use sealift_core::plan::Plan;
-use sealift_kube::apply as server;
+use sealift_kube::backoff::spread;
 use sealift_kube::event::Event;
 use sealift_kube::watch::Key;
 
-use super::dereference::Dereferenced;
+use super::dereference::{Dereferenced, dereference};
 use super::status::{self, LOOK_AGAIN};
-use super::{COMPONENT, finish, leave, wait};
+use super::validate::validate;
+use super::{COMPONENT, finish, leave, patch};
+use crate::admission::{Session, Turn};
 use crate::build::Work;
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
-use crate::controller::backup_configuration::repository_access;
 use crate::controller::launch::{self, Launch, NAME_TAKEN, Refusal};
+use crate::controller::queued;
 use crate::engine::Next;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::labels::{self, Purpose};
 
-pub(super) async fn start(
+pub(super) async fn begin(cluster: &Cluster, session: &Arc<RestoreSession>) -> Result<Next> {
+    let found = dereference(cluster, session).await;
+    let mut valid = validate(&found);
+    // A change of what it waits for wakes it, but Secrets are not watched.
+    let mut next = found.secret.as_ref().map_or(Next::Wait, |secret| once_asked(secret.again));
+    if let (Ok(plan), true) = (&found.plan, valid.sound)
+        && let Some((Refusal { message }, again)) = launch::missing_secret(cluster, plan).await?
+    {
+        valid.refuse(message);
+        next = next.or(once_asked(again));
+    }
+    let (Ok(plan), true) = (&found.plan, valid.sound) else {
+        // What cannot run takes nobody's place, nor keeps anybody from its target.
+        leave(cluster, &Key::of(&**session));
+        status::waiting(cluster, session, &valid.statements, None).await?;
+        return Ok(next);
+    };
+    let own = Session::restore(Key::of(&**session));
+    if let Err(other) = cluster.admission.claim(&own, None, &plan.target.reference) {
+        let said = queued::for_other(&other);
+        return wait(cluster, session, &valid.statements, Some(&said)).await;
+    }
+    match cluster.admission.ask(&own, created(session), cluster.is_shared()) {
+        Turn::Wait { position, waiting, running, kept } => {
+            let said = queued::for_place(position, waiting, running, kept);
+            wait(cluster, session, &valid.statements, Some(&said)).await?;
+            Ok(Next::After(spread(queued::look_again(position))))
+        }
+        Turn::Now => start(cluster, session, &found, plan, valid.statements).await,
+    }
+}
+
+/// A little later than what is known of a Secret expires.
+fn once_asked(again: Duration) -> Next {
+    Next::After(again + spread(Duration::from_secs(1)))
+}
+
+async fn wait(
+    cluster: &Cluster,
+    session: &Arc<RestoreSession>,
+    statements: &[Statement],
+    queued: Option<&Statement>,
+) -> Result<Next> {
+    status::waiting(cluster, session, statements, queued).await?;
+    // Whoever it waits for wakes it.
+    let again = if queued.is_some() { status::LOOK_AGAIN_QUEUED } else { status::LOOK_AGAIN };
+    Ok(Next::After(spread(again)))
+}
+
+fn created(session: &RestoreSession) -> Timestamp {
+    session.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+async fn start(
     cluster: &Cluster,
     session: &Arc<RestoreSession>,
     found: &Dereferenced,
@@ -92,29 +147,4 @@ async fn finalizer(cluster: &Cluster, session: &RestoreSession) -> Result<()> {
     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
     finalizers.push(labels::FINALIZER.to_owned());
     patch(cluster, session, &finalizers).await
-}
-
-/// The restore goes; what it owns goes with it.
-pub(super) async fn cleanup(cluster: &Cluster, session: &RestoreSession) -> Result<()> {
-    let meta = &session.metadata;
-    if !labels::has_finalizer(meta, labels::FINALIZER) {
-        return Ok(());
-    }
-    repository_access(cluster, &session.reference(), None).await?;
-    let finalizers = meta.finalizers.iter().flatten();
-    let rest: Vec<String> =
-        finalizers.filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
-    match patch(cluster, session, &rest).await {
-        Err(Error::Call(error)) if error.is_not_found() => Ok(()),
-        done => done,
-    }
-}
-
-async fn patch(cluster: &Cluster, session: &RestoreSession, finalizers: &[String]) -> Result<()> {
-    let patch = serde_json::json!({
-        "finalizers": finalizers, "resourceVersion": session.metadata.resource_version
-    });
-    let (namespace, name) = (session.namespace(), session.name());
-    server::patch_metadata::<RestoreSession>(&cluster.client, namespace, name, &patch).await?;
-    Ok(())
 }
