@@ -8,28 +8,83 @@ use std::collections::BTreeSet;
 
 use jiff::{Span, Timestamp};
 use rustic_core::repofile::FileType;
-use rustic_core::{Id, PruneOptions, ReadBackend};
+use rustic_core::{Id, PruneOptions, PruneStats, ReadBackend};
 
 use crate::{Error, Repository};
 
 /// rustic's own; a backup must end before (20 hours at most).
 const KEEP_DELETE_HOURS: i64 = 23;
 
-/// What prune did, or on a dry run would do.
+/// What prune found and did, or on a dry run would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PruneReport {
+    /// Blobs that snapshots use.
+    pub used: Amount,
+    /// Blobs nobody uses, in packs marked earlier, too.
+    pub unused: Amount,
+    /// Packs that are used whole.
+    pub packs_used: u64,
+    /// Packs that are used in part.
+    pub packs_partly_used: u64,
     /// Packs nobody uses, marked to be removed later.
     pub packs_marked: u64,
-    /// Packs marked 23 hours ago or earlier, removed.
-    pub packs_removed: u64,
+    /// What is in them.
+    pub marked: Amount,
+    /// Packs whose used parts are copied into new ones; they are marked, too. A run copies at most a
+    /// tenth of the repository, and leaves up to 5 % of unused data where they are.
+    pub packs_repacked: u64,
+    /// What is in them.
+    pub repacked: Amount,
+    /// What of that is not copied, since nobody uses it.
+    pub dropped: Amount,
+    /// Packs no index names, as a backup that was broken off leaves them; marked to be removed later.
+    pub packs_unindexed: u64,
+    /// Bytes of these packs.
+    pub bytes_unindexed: u64,
+    /// Packs that wait, marked less than 23 hours ago.
+    pub packs_waiting: u64,
+    /// Bytes of these packs.
+    pub bytes_waiting: u64,
     /// Packs marked earlier that are in use again.
     pub packs_recovered: u64,
-    /// Packs whose used parts were copied into new ones.
-    pub packs_repacked: u64,
-    /// Bytes of all data nobody uses.
-    pub bytes_unused: u64,
+    /// Packs marked 23 hours ago or earlier, removed.
+    pub packs_removed: u64,
     /// Bytes of the packs removed.
     pub bytes_removed: u64,
+}
+
+/// How much of something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Blobs.
+    pub blobs: u64,
+    /// Their bytes, as they are stored.
+    pub bytes: u64,
+}
+
+impl PruneReport {
+    fn of(stats: &PruneStats) -> Self {
+        let (blobs, bytes) = (stats.blobs_sum(), stats.size_sum());
+        let packs = stats.packs;
+        Self {
+            used: Amount { blobs: blobs.used, bytes: bytes.used },
+            unused: Amount { blobs: blobs.unused, bytes: bytes.unused },
+            packs_used: packs.used,
+            packs_partly_used: packs.partly_used,
+            packs_marked: packs.unused,
+            marked: Amount { blobs: blobs.remove, bytes: bytes.remove },
+            packs_repacked: packs.repack,
+            repacked: Amount { blobs: blobs.repack, bytes: bytes.repack },
+            dropped: Amount { blobs: blobs.repackrm, bytes: bytes.repackrm },
+            packs_unindexed: stats.packs_unref,
+            bytes_unindexed: stats.size_unref,
+            packs_waiting: stats.packs_to_delete.keep,
+            bytes_waiting: stats.size_to_delete.keep,
+            packs_recovered: stats.packs_to_delete.recover,
+            packs_removed: stats.packs_to_delete.remove,
+            bytes_removed: stats.size_to_delete.remove,
+        }
+    }
 }
 
 impl Repository {
@@ -76,14 +131,7 @@ impl Repository {
         options.instant_delete = false;
         options.keep_delete = Span::new().hours(KEEP_DELETE_HOURS);
         let plan = gate.run("planning what to prune", || engine.prune_plan(&options))?;
-        let report = PruneReport {
-            packs_marked: plan.stats.packs.unused,
-            packs_removed: plan.stats.packs_to_delete.remove,
-            packs_recovered: plan.stats.packs_to_delete.recover,
-            packs_repacked: plan.stats.packs.repack,
-            bytes_unused: plan.stats.size_sum().unused + plan.stats.size_unref,
-            bytes_removed: plan.stats.size_to_delete.remove,
-        };
+        let report = PruneReport::of(&plan.stats);
         if !dry_run {
             gate.run("pruning", || engine.prune(&options, plan))?;
         }

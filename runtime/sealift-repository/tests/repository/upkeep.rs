@@ -30,9 +30,14 @@ fn forget_then_prune_in_two_phases_leaves_a_whole_repository() {
     let report = repository.prune(now, false).unwrap();
     assert_eq!(dry, report);
     assert!(report.packs_marked >= 2 && report.packs_removed == 0, "{report:?}");
+    assert!(report.marked.bytes >= 4 << 20 && report.marked.blobs > 0, "{report:?}");
+    assert!(report.used.bytes >= 2 << 20 && report.packs_used > 0, "{report:?}");
     assert!(repository.statistics().unwrap().pack_bytes >= before.pack_bytes, "only marked");
+    // What is marked, the packs whose parts were copied among it, waits for its time.
+    let waiting = report.packs_marked + report.packs_repacked;
     let report = repository.prune(now, false).unwrap();
     assert_eq!((report.packs_marked, report.packs_removed), (0, 0));
+    assert_eq!(report.packs_waiting, waiting);
     assert!(repository.check(true).unwrap().ok());
     read(&repository, &ids[2], "a").unwrap();
 }

@@ -192,7 +192,9 @@ fn forget_and_prune(world: &World) -> Result<()> {
     let unused = announced["bytes_unused"].as_u64().unwrap_or_default();
     ensure!(announced["dry_run"] == true && unused > 0, "{announced}");
     let said = upkeep.text("prune", &["--dry-run"])?;
-    ensure!(said.contains("not used by any snapshot\nnothing was changed\n"), "{said}");
+    let marked = format!("\n{} packs would be marked (", announced["packs_marked"]);
+    ensure!(said.contains(&marked) && said.ends_with("\nnothing was changed\n"), "{said}");
+    as_restic_sees_it(scene, &announced)?;
     ensure!(upkeep.files()? == before, "a dry run changed the repository");
     let done = upkeep.json("prune", &[])?;
     ensure!(done["dry_run"] == false && done["bytes_unused"] == unused, "{announced} {done}");
@@ -201,6 +203,27 @@ fn forget_and_prune(world: &World) -> Result<()> {
     ensure!(done["packs_removed"] == 0, "removed at once: {done}");
     scene.restic()?.check()?;
     ensure!(scene.restic()?.dump(newer, &first_file(scene, newer)?).is_ok());
+    Ok(())
+}
+
+/// Both count the same before anything is removed; what is copied together then is each one's own.
+fn as_restic_sees_it(scene: &Scene, announced: &Value) -> Result<()> {
+    let said = scene.restic()?.output(&["prune", "--dry-run", "--verbose"])?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    for (name, key) in [
+        ("used:", "blobs_used"),
+        ("unused:", "blobs_unused"),
+        ("totally used packs:", "packs_used"),
+        ("partly used packs:", "packs_partly_used"),
+        ("unused packs:", "packs_marked"),
+    ] {
+        let told = said.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        let announced = announced[key].to_string();
+        ensure!(
+            told == Some(announced.as_str()),
+            "{key} is {announced}, and restic says {name} {said}"
+        );
+    }
     Ok(())
 }
 
