@@ -15,6 +15,9 @@ pub struct Options {
     pub image: String,
     /// Names of image pull secrets for them, in the namespaces they run in.
     pub image_pull_secrets: Vec<String>,
+    /// Labels of the nodes they run on: those the image is built for. A user's value of the same
+    /// label wins.
+    pub node_selector: BTreeMap<String, String>,
     /// Base URL of the Pushgateway, as Jobs reach it; none = no metrics are pushed.
     pub pushgateway: Option<Url>,
     /// The cluster's domain behind `svc`; none = names end with `.svc`.

@@ -81,6 +81,15 @@ http://{{ include "sealift.fullname" . }}.{{ .Release.Namespace }}.svc:56789
 {{- end -}}
 {{- end }}
 
+{{/* Labels of the nodes for Jobs, as the operator is told them. */}}
+{{- define "sealift.jobNodeSelector" -}}
+{{- $labels := list -}}
+{{- range $label, $value := .Values.jobNodeSelector -}}
+{{- $labels = append $labels (printf "%s=%s" $label $value) -}}
+{{- end -}}
+{{- join "," $labels -}}
+{{- end }}
+
 {{/* What a pod is held to; the container's part is below. */}}
 {{- define "sealift.podSecurity" -}}
 runAsNonRoot: true

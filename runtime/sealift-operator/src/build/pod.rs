@@ -4,6 +4,8 @@
 //! profile. Each single field a user sets wins. A user who asks for root (the guides of the
 //! original do) gets it, and the default that forbids it steps back.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
     LocalObjectReference, ObjectFieldSelector, PersistentVolumeClaimVolumeSource,
@@ -72,7 +74,7 @@ pub(super) fn settings(runtime: Option<&RuntimeSettings>, options: &Options) -> 
         enable_service_links: Some(user.enable_service_links.unwrap_or(false)),
         image_pull_secrets: pull_secrets(&user.image_pull_secrets, options),
         node_name: user.node_name.clone(),
-        node_selector: (!user.node_selector.is_empty()).then(|| user.node_selector.clone()),
+        node_selector: node_selector(&user.node_selector, options),
         priority: user.priority,
         priority_class_name: user.priority_class_name.clone(),
         readiness_gates: (!user.readiness_gates.is_empty()).then(|| user.readiness_gates.clone()),
@@ -111,6 +113,15 @@ pub(super) fn container(
         security_context: Some(container_security(user.security_context.as_ref(), pod_security)),
         ..Container::default()
     }
+}
+
+fn node_selector(
+    own: &BTreeMap<String, String>,
+    options: &Options,
+) -> Option<BTreeMap<String, String>> {
+    let mut all = options.node_selector.clone();
+    all.extend(own.clone());
+    (!all.is_empty()).then_some(all)
 }
 
 fn pull_secrets(

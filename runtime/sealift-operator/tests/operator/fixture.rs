@@ -41,6 +41,7 @@ pub(crate) fn options() -> Options {
     Options {
         image: "registry.example/sealift:1".to_owned(),
         image_pull_secrets: vec!["registry".to_owned()],
+        node_selector: BTreeMap::from([("kubernetes.io/arch".to_owned(), "amd64".to_owned())]),
         pushgateway: Some("http://sealift.sealift.svc:56789".parse().unwrap()),
         cluster_domain: None,
         watch_namespace: None,

@@ -29,6 +29,11 @@ pub(crate) struct OperatorArgs {
     #[arg(long = "image-pull-secrets", value_name = "NAME", value_delimiter = ',')]
     pub(crate) image_pull_secrets: Vec<String>,
 
+    /// Label of the nodes Jobs and CronJobs run on, unless `runtimeSettings` say otherwise of it; may
+    /// be repeated or separated by commas.
+    #[arg(long, value_name = "LABEL=VALUE", value_delimiter = ',', value_parser = label)]
+    pub(crate) job_node_selector: Vec<(String, String)>,
+
     /// Pushgateway for the metrics, as Jobs reach it; without it none are pushed.
     #[arg(long, value_name = "URL")]
     pub(crate) pushgateway_url: Option<Url>,
@@ -86,6 +91,7 @@ fn options(args: &OperatorArgs) -> Result<Options, Failure> {
     Ok(Options {
         image: args.image.clone(),
         image_pull_secrets: args.image_pull_secrets.clone(),
+        node_selector: args.job_node_selector.iter().cloned().collect(),
         pushgateway: args.pushgateway_url.clone(),
         cluster_domain: args.cluster_domain.clone(),
         watch_namespace: args.watch_namespace.clone().filter(|namespace| !namespace.is_empty()),
@@ -98,6 +104,14 @@ fn options(args: &OperatorArgs) -> Result<Options, Failure> {
         pending_limit: Duration::from_secs(args.pending_limit),
         components: components()?,
     })
+}
+
+/// `LABEL=VALUE`; what a label may hold is the API server's to say.
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((label, value)) if !label.is_empty() => Ok((label.to_owned(), value.to_owned())),
+        _ => Err("a label of a node is given as LABEL=VALUE".to_owned()),
+    }
 }
 
 /// What the planner has to know of the components that are built in. They are only looked at.
@@ -124,6 +138,16 @@ fn components() -> Result<BTreeMap<String, ComponentInfo>, Failure> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_label_of_a_node_has_a_name_and_a_value() {
+        let arch = ("kubernetes.io/arch".to_owned(), "amd64".to_owned());
+        assert_eq!(label("kubernetes.io/arch=amd64"), Ok(arch));
+        assert_eq!(label("empty="), Ok(("empty".to_owned(), String::new())));
+        for wrong in ["", "kubernetes.io/arch", "=amd64"] {
+            assert!(label(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn all_built_in_components_are_known_to_the_planner() {

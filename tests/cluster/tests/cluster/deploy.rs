@@ -3,6 +3,7 @@
 //! Rendered by the pinned Helm. `deploy/manifests` is the picture of the default values and is
 //! compared by `cargo xtask manifests --check`; the pictures of other values lie beside this file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::Trial;
+use sealift_cluster::audit::grants;
 use sealift_cluster::client::PATIENCE;
 use sealift_cluster::manifests;
 use sealift_e2e::{binaries, wait};
@@ -105,6 +107,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "deploy: the API server takes the plain manifests, strictly", plain_manifests),
         trial(world, "deploy: the operator's rights are these and no others", rights),
         trial(world, "deploy: who may only view a namespace sees no AppBinding", users),
+        trial(world, "deploy: users may edit and view every kind of a namespace", |_| kinds()),
     ];
     for chart in ["sealift", "sealift-crds"] {
         trials.push(trial(world, format!("deploy: lint finds nothing in {chart}"), move |_| {
@@ -399,6 +402,47 @@ fn users(world: &World) -> Result<()> {
         ensure!(may("viewer", verb, backups)?, "{verb} {backups}");
         ensure!(!may("viewer", verb, bindings)?, "the viewer may {verb} {bindings}");
         ensure!(may("editer", verb, bindings)?, "the editer may not {verb} {bindings}");
+    }
+    Ok(())
+}
+
+/// What the users' ClusterRoles name is what the definitions have, and never a status, which is
+/// the operator's and the Jobs'.
+fn kinds() -> Result<()> {
+    let mut namespaced = BTreeSet::new();
+    let folder = binaries::source_root().join("deploy").join("crds");
+    for entry in fs::read_dir(&folder).context("failed to list the definitions")? {
+        for definition in manifests::read(&entry?.path())? {
+            let spec = &definition["spec"];
+            if spec["scope"] == "Namespaced" {
+                let name = (text(spec, "/group"), text(spec, "/names/plural"));
+                namespaced.insert((name.0.to_owned(), name.1.to_owned()));
+            }
+        }
+    }
+    ensure!(!namespaced.is_empty(), "there are no definitions");
+    let roles = rendered(&["--show-only=templates/users.yaml"])?;
+    let of = |role: &str, verb: &str| -> Result<BTreeSet<(String, String)>> {
+        let name = format!("sealift-{role}");
+        let role = roles.iter().find(|found| found["metadata"]["name"] == name.as_str());
+        let rules = role.with_context(|| format!("there is no ClusterRole {name}"))?["rules"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let granted = grants(&rules).into_iter().filter(|grant| grant.right.verb == verb);
+        Ok(granted.map(|grant| (grant.right.group, grant.right.resource)).collect())
+    };
+    // An AppBinding may hold a secret in its text.
+    let mut seen = namespaced.clone();
+    seen.retain(|(_, plural)| plural != "appbindings");
+    for (role, verbs, wanted) in [
+        ("edit", ["create", "update", "patch", "delete"].as_slice(), &namespaced),
+        ("view", ["get", "list", "watch"].as_slice(), &seen),
+    ] {
+        for verb in verbs {
+            let granted = of(role, verb)?;
+            ensure!(granted == *wanted, "{role} may {verb} {granted:?} instead of {wanted:?}");
+        }
     }
     Ok(())
 }

@@ -108,6 +108,7 @@ fn options(namespace: &str) -> Result<Options> {
     Ok(Options {
         image: stage::IMAGE.to_owned(),
         image_pull_secrets: Vec::new(),
+        node_selector: BTreeMap::new(),
         pushgateway: None,
         cluster_domain: None,
         watch_namespace: Some(namespace.to_owned()),
