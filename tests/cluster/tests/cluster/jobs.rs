@@ -111,6 +111,7 @@ fn vault_is_away(world: &World) -> Result<()> {
         ensure!(line["session"] == SESSION, "a line names no session: {line}");
     }
     ensure!(!ran.log.contains("sentinel"), "the log holds a secret");
+    ensure!(secrets_asked_for(&scene)? > 0, "the API server's log shows no Secret that was read");
 
     let target = target(&scene)?;
     ensure!(target["ref"]["kind"] == "AppBinding" && target["totalHosts"] == 1, "{target}");
@@ -167,7 +168,18 @@ fn hook_fails(world: &World) -> Result<()> {
     let after = condition_of(&target["conditions"], "PostBackupHookExecutionSucceeded");
     ensure!(after.is_null(), "postBackup was run: {target}");
     ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
+    scene.wait("the session is Failed", Resource::BACKUP_SESSION, SESSION, |session| {
+        conditions::phase(session) == "Failed"
+    })?;
     Ok(())
+}
+
+/// How often the Job of the scene's session has asked for a Secret, by the API server's own log.
+fn secrets_asked_for(scene: &Scene<'_>) -> Result<usize> {
+    let user =
+        format!("system:serviceaccount:{}:backupconfiguration-demo-backup-0", scene.namespace);
+    let log = scene.plane.audit_log()?;
+    Ok(log.of(&user).filter(|request| request.right.resource == "secrets").count())
 }
 
 fn plan_changed(world: &World) -> Result<()> {
@@ -181,6 +193,8 @@ fn plan_changed(world: &World) -> Result<()> {
     ensure!(ran.code == Some(2), "{:?}: {}", ran.code, ran.left);
     ensure!(ran.left["ending"] == "Refused" && ran.left["reason"] == "PlanChanged", "{}", ran.left);
     ensure!(target(&scene)?["stats"].is_null(), "the session was written");
+    let asked = secrets_asked_for(&scene)?;
+    ensure!(asked == 0, "{asked} Secrets were read");
     ensure!(!folder.path().join("repository").is_dir(), "the repository was touched");
     Ok(())
 }

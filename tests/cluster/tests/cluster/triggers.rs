@@ -364,6 +364,24 @@ fn time_zone(world: &World) -> Result<()> {
     let backup = scene.wait_for_condition("CronJobCreated", "False CronJobCreationFailed")?;
     let message = conditions::message(&backup, "CronJobCreated");
     ensure!(message.contains("Mars/Olympus"), "message: {message}");
+    // The original's own words, with a blank in the reason and two in the message.
+    let wanted = format!(
+        "failed to ensure CronJob for BackupConfiguration  {}/{BACKUP}. Reason: ",
+        scene.namespace
+    );
+    let events = Resource::EVENT.list(&scene.namespace);
+    scene.client().wait("an Event tells it as the original does", &events, |events| {
+        let mut events = events?["items"].as_array()?.iter();
+        let is = |event: &Value| {
+            event["reason"] == "CronJob Creation Failed"
+                && event["type"] == "Warning"
+                && event["source"]["component"] == "BackupConfiguration Controller"
+                && event["involvedObject"]["name"] == BACKUP
+                && text(event, "/message").starts_with(&wanted)
+                && text(event, "/message").contains("Mars/Olympus")
+        };
+        events.any(is).then_some(())
+    })?;
     schedule("0 3 * * *")?;
     scene.wait("the CronJob follows", Resource::CRON_JOB, CRON_JOB, |job| {
         job["spec"]["schedule"] == "0 3 * * *" && job["spec"]["timeZone"].is_null()

@@ -1,5 +1,5 @@
-//! I06: what becomes of the data of a deleted Repository with `wipeOut`. The Job of the operator
-//! runs as a process that holds exactly the rights of its ServiceAccount.
+//! I05, I06: what becomes of the data of a deleted Repository, without and with `wipeOut`. The Job
+//! of the operator runs as a process that holds exactly the rights of its ServiceAccount.
 
 use std::fs;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::world::{World, text, trial};
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     vec![
+        trial(world, "I05: without wipeOut no byte in the storage changes", kept),
         trial(world, "I06: wipeOut removes all below the prefix and nothing beside it", wiped),
         trial(world, "I06: slashes around the prefix change nothing", slashes),
         trial(world, "I06: a whole bucket with other things in it is not removed", whole_bucket),
@@ -65,13 +66,34 @@ fn by_a_pod(world: &World) -> Result<()> {
 
 /// A Repository with `wipeOut` that the operator knows.
 fn known(shore: &Shore<'_>, name: &str, prefix: &str) -> Result<()> {
+    seen(shore, name, prefix, true)
+}
+
+fn seen(shore: &Shore<'_>, name: &str, prefix: &str, wipe_out: bool) -> Result<()> {
     let mut repository = shore.repository(name, prefix)?;
-    repository["spec"]["wipeOut"] = json!(true);
+    repository["spec"]["wipeOut"] = json!(wipe_out);
     shore.scene.apply(&repository)?;
     let what = format!("{name} has its finalizer");
     shore.scene.wait(&what, Resource::REPOSITORY, name, |found| {
         found["metadata"]["finalizers"] == json!(["stash"])
     })?;
+    Ok(())
+}
+
+fn kept(world: &World) -> Result<()> {
+    let shore = Shore::new(world, "I05-kept")?;
+    shore.fill("demo-vault")?;
+    let before = shore.files()?;
+    ensure!(!before.is_empty(), "the bucket is empty");
+    seen(&shore, REPOSITORY, "demo-vault", false)?;
+    shore.delete(REPOSITORY)?;
+    shore.gone(REPOSITORY)?;
+    ensure!(!shore.has_wipe_job()?, "a Job that removes data was made");
+    let names = |files: &[(String, Vec<u8>)]| -> Vec<String> {
+        files.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let after = shore.files()?;
+    ensure!(before == after, "{:?} became {:?}", names(&before), names(&after));
     Ok(())
 }
 
