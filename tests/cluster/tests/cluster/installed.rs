@@ -10,7 +10,7 @@ use sealift_cluster::workloads::pod_address;
 use sealift_cluster::{Kubectl, Resource};
 use sealift_e2e::binaries;
 use sealift_e2e::process::http_client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::round::Round;
@@ -129,6 +129,10 @@ fn look(world: &World, kubectl: &Kubectl) -> Result<()> {
     let round = Round::in_pods(world, scene)?;
     let phase = conditions::phase(&round.restore);
     ensure!(phase == "Succeeded", "the restore: {:#}", round.restore["status"]);
+    // Of the nodes the image is built for.
+    let nodes = &round.job["spec"]["template"]["spec"]["nodeSelector"];
+    let wanted = json!({"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"});
+    ensure!(*nodes == wanted, "the Job takes nodes by {nodes}");
     let [before, changed, after] = &round.canary;
     ensure!(changed != before && after == before, "Vault serves {:?}", round.canary);
     let mut answer = http_client().get(format!("http://{address}:56789/metrics")).call()?;
