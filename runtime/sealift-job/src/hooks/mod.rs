@@ -114,7 +114,7 @@ pub enum ExecError {
 #[async_trait]
 pub trait PodExec: Send + Sync {
     /// Runs a command in a pod behind this Service, ready pods first, and waits for its end. A
-    /// dropped future gives it up.
+    /// dropped future gives it up; the command may go on.
     ///
     /// # Errors
     /// It did not end with 0.

@@ -8,6 +8,7 @@ use sealift_cluster::Resource;
 use sealift_cluster::client::PATIENCE;
 use sealift_cluster::namespaces::NODE_ADDRESS;
 use sealift_cluster::workloads::vault;
+use sealift_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::conditions;
@@ -128,12 +129,23 @@ fn policies(world: &World) -> Result<()> {
 
 fn endless(world: &World) -> Result<()> {
     let scene = ready(world, "L03", |spec| {
-        spec["timeOut"] = json!("20s");
+        spec["timeOut"] = json!("60s");
         spec["hooks"] = json!({"preBackup": {"exec": {"command": [
             "vault", "server", "-dev", "-dev-no-store-token", "-dev-listen-address=127.0.0.1:18200",
         ]}}});
     })?;
-    let session = ended(&scene, 0)?;
+    let name = "demo-backup-1700000000";
+    scene.session(name)?;
+    let answers = || {
+        let ask = ["vault", "status", "-address=http://127.0.0.1:18200"];
+        let exec = ["-n", &scene.namespace, "exec", "vault-0", "-c", "vault", "--"];
+        scene.program().run(&[exec.as_slice(), &ask].concat())
+    };
+    wait::until("the command runs in Vault's pod", PATIENCE, || {
+        Ok((answers()?.code == Some(0)).then_some(()))
+    })?;
+    let (session, _) = stage::follow(&scene, Resource::BACKUP_SESSION, name)?;
+    // The command itself may go on: Kubernetes knows no way to end it.
     let status = &session["status"];
     ensure!(conditions::phase(&session) == "Failed" && !has_snapshot(&session), "{status}");
     Ok(())
