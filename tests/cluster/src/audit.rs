@@ -1,6 +1,6 @@
 //! What was asked of the API server and by whom, in its own words: the audit log.
 //!
-//! *Flow*: the control plane starts the API server with [`policy`]; a test reads the [`Log`]
+//! *Flow*: the control plane starts the API server with `policy`; a test reads the [`Log`]
 //! whenever it likes. Only those are in it who hold rights that somebody gave them: not the
 //! components of Kubernetes, and not the tests, which may do everything.
 
@@ -46,7 +46,7 @@ pub struct Request {
     pub allowed: bool,
     /// Whether an object was made. An apply that makes one needs `create` beside `patch`.
     pub created: bool,
-    /// The body, of what [`policy`] keeps it.
+    /// The body, of what `policy` keeps it.
     pub body: Option<Value>,
 }
 

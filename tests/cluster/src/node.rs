@@ -7,6 +7,7 @@ mod containerd;
 mod dns;
 mod kubelet;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -44,6 +45,8 @@ pub struct Node {
     _scheduler: Process,
     containerd: Containerd,
     folder: PathBuf,
+    /// Names of the images that containerd has.
+    images: Mutex<BTreeSet<String>>,
     start: Duration,
 }
 
@@ -93,6 +96,7 @@ impl Node {
             _scheduler: scheduler,
             containerd,
             folder,
+            images: Mutex::default(),
             start: Duration::ZERO,
         };
         let image = Image::of(dns::IMAGE, &binaries::server("coredns", "coredns")?)?;
@@ -114,13 +118,19 @@ impl Node {
         self.folder.join("volumes")
     }
 
-    /// Makes an image known to the node.
+    /// Makes an image known to the node, once: rows beside each other ask for the same one.
     pub fn import(&self, image: &Image) -> Result<()> {
+        let mut known = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(image.reference()) {
+            return Ok(());
+        }
         let file = image.write(&self.folder)?;
         let imported = self.containerd.import(&file);
         // It is in containerd's store now.
         drop(std::fs::remove_file(file));
-        imported
+        imported?;
+        known.insert(image.reference().to_owned());
+        Ok(())
     }
 
     /// Makes the image in an OCI layout known to the node.
