@@ -3,7 +3,7 @@
 //!
 //! A snapshot is a gzip file around a tar with `meta.json`, `state.bin`, `SHA256SUMS` and
 //! `SHA256SUMS.sealed`, in that order. Everything in it can be checked in one pass, without keys
-//! and without a disk, except the sealed sums, which only Vault can open. [`verify`] does that;
+//! and without a disk, except the sealed sums, which only Vault can open. [`verify()`] does that;
 //! [`Rewrap`] writes the same tar as an ordinary gzip file whose unchanged regions stay
 //! byte-identical from one snapshot to the next.
 //!
