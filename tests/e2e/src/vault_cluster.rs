@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -15,6 +16,10 @@ use crate::wait;
 
 /// Where each node writes down what it served; a relative path, so that it is not one file.
 const AUDIT: &str = "audit.log";
+
+/// How long a leader is waited for. One that steps down first lets its requests end, and Vault
+/// ends those after 90 s only: a snapshot that is held halfway takes that long.
+pub const ELECTION_LIMIT: Duration = Duration::from_secs(300);
 
 /// A running cluster, unsealed.
 #[derive(Debug)]
@@ -98,7 +103,7 @@ impl VaultCluster {
 
     /// The number of the node that leads, waited for.
     pub fn leader(&self) -> Result<usize> {
-        wait::until("a leader of the cluster", wait::START_LIMIT, || {
+        wait::until("a leader of the cluster", ELECTION_LIMIT, || {
             Ok(self.nodes().position(|node| node.health() == Some(200)))
         })
     }
@@ -113,7 +118,7 @@ impl VaultCluster {
     pub fn change_leader(&self) -> Result<usize> {
         let former = self.leader()?;
         self.node(former)?.call("PUT", "v1/sys/step-down", &self.keys.root_token, None)?;
-        let next = wait::until("another leader of the cluster", wait::START_LIMIT, || {
+        let next = wait::until("another leader of the cluster", ELECTION_LIMIT, || {
             let leader = self.nodes().position(|node| node.health() == Some(200));
             Ok(leader.filter(|leader| *leader != former))
         })?;
@@ -123,7 +128,7 @@ impl VaultCluster {
 
     /// Waits until every node votes and keeps up with the leader.
     pub fn wait_until_settled(&self) -> Result<()> {
-        wait::until("a cluster in which all nodes are equal", wait::START_LIMIT, || {
+        wait::until("a cluster in which all nodes are equal", ELECTION_LIMIT, || {
             let leader = self.node(self.leader()?)?;
             let path = "v1/sys/storage/raft/autopilot/state";
             // A leader that has just begun answers with an error at first.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::Trial;
 use sealift_e2e::process::http_client;
 use sealift_e2e::vault::Vault;
+use sealift_e2e::vault_cluster::ELECTION_LIMIT;
 use sealift_e2e::wait;
 
 use crate::archive::Archive;
@@ -211,7 +212,7 @@ fn steps_down(world: &World, percent: usize) -> Result<()> {
     }
     let left = scene.snapshot_files()?;
 
-    let next = wait::until("another leader", wait::START_LIMIT, || {
+    let next = wait::until("another leader", ELECTION_LIMIT, || {
         Ok(cluster.nodes().position(|node| node.health() == Some(200)).filter(|i| *i != former))
     });
     let next = next.with_context(|| format!("after {}", outcome.text()))?;
