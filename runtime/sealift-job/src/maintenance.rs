@@ -271,6 +271,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_lock_that_cannot_be_used_is_a_failure_and_no_postponement() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = sample::around(folder.path());
+        let place = folder.path().join("r");
+        let (mut plan, repository) = (sample::plan(&place), sample::repository(&place));
+        // Where the folder of the locks belongs lies a file.
+        std::fs::write(folder.path().join("locks"), "").unwrap();
+        for retention in [None, Some(Retention { keep_last: 1, ..Retention::default() })] {
+            plan.retention = retention;
+            let done = run(&plan, &repository, "x", Duration::from_secs(60), &around).await;
+            assert!(done.postponed.is_none() && verdict(&done).is_err(), "{done:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn retention_is_done_alone() {
         let folder = tempfile::tempdir().unwrap();
         let around = sample::around(folder.path());
