@@ -230,6 +230,9 @@ mod tests {
         // A KMS unseals it; it comes back.
         let mut watch = Watch::new(Some(1), 2, true);
         assert!((0..20).all(|_| watch.judge(&Seen::Refused).is_none()));
+        // Without force Vault keeps its keys, and such an end is a failure.
+        let mut watch = Watch::new(Some(1), 2, false).unsealed_by_hand(true);
+        assert!((0..20).all(|_| watch.judge(&Seen::Refused).is_none()));
     }
 
     #[test]

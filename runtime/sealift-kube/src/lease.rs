@@ -316,6 +316,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use jiff::Timestamp;
 
@@ -336,6 +337,22 @@ mod tests {
         assert_eq!(seen.look(&holders), BTreeSet::from(["died".to_owned()]));
         // Somebody who has just come has seen nothing yet.
         assert_eq!(Seen::default().look(&holders), none);
+    }
+
+    /// Nobody listens there.
+    fn out_of_reach() -> RepositoryLease {
+        let url = "http://127.0.0.1:1".parse().unwrap();
+        let client = crate::connect::client(kube::Config::new(url)).unwrap();
+        RepositoryLease::new(client, "demo", "x", "a", Arc::new(crate::SystemClock))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_cannot_say_that_it_lives_has_lost_before_it_is_dead() {
+        let held = out_of_reach().hold();
+        let (lost, began) = (held.lost(), Instant::now());
+        tokio::time::timeout(DEAD_AFTER, lost.cancelled()).await.unwrap();
+        assert!(began.elapsed() >= LOST_AFTER, "{:?}", began.elapsed());
+        held.release().await.unwrap_err();
     }
 
     #[test]

@@ -197,5 +197,16 @@ mod tests {
             entry.operation = Some("Update".to_owned());
         }
         assert_eq!(of(&foreign), None);
+        // Others apply, too; beside them ours is still ours.
+        let mut both = live();
+        let fields = both.managed_fields.as_mut().unwrap();
+        let mut other = fields.last().unwrap().clone();
+        other.manager = Some("gitops".to_owned());
+        other.fields_v1 = serde_json::from_value(json!({"f:spec": {"f:schedule": {}}})).unwrap();
+        fields.insert(0, other);
+        assert!(is_ours(&both, &wanted()));
+        let fields = both.managed_fields.as_mut().unwrap();
+        fields.retain(|entry| entry.manager.as_deref() != Some("sealift"));
+        assert_eq!(of(&both), None);
     }
 }

@@ -310,7 +310,8 @@ mod tests {
         let key = |name: &str| Key::new("demo", name);
         assert_eq!(admission.claim(&s1, Some(&key("a")), &vault()), Ok(()));
         assert_eq!(admission.claim(&s1, Some(&key("a")), &vault()), Ok(()));
-        assert_eq!(admission.claim(&s2, Some(&key("a")), &vault()), Err(s1.clone()));
+        let other = ObjectRef { name: "other".into(), ..vault() };
+        assert_eq!(admission.claim(&s2, Some(&key("a")), &other), Err(s1.clone()));
         assert_eq!(admission.claim(&s3, Some(&key("b")), &vault()), Err(s1.clone()));
         assert_eq!(admission.leave(&s1), [s2, s3.clone()]);
         assert_eq!(admission.claim(&s3, Some(&key("b")), &vault()), Ok(()));
@@ -328,6 +329,23 @@ mod tests {
         // The end of the one that lost the target does not free it.
         admission.leave(&foreign);
         assert_eq!(admission.claim(&restore("demo", "r"), None, &vault()), Err(own));
+    }
+
+    #[test]
+    fn after_a_start_a_foreign_session_that_runs_takes_no_target_from_its_home() {
+        let (own, foreign) = (backup("demo", "own"), backup("evil", "one"));
+        for order in [[&own, &foreign], [&foreign, &own]] {
+            let admission = Admission::new(0);
+            for session in order {
+                admission.runs(session, Some(vault()));
+            }
+            let late = restore("demo", "r");
+            assert_eq!(admission.claim(&late, None, &vault()), Err(own.clone()));
+            admission.leave(&foreign);
+            assert_eq!(admission.claim(&late, None, &vault()), Err(own.clone()));
+            assert_eq!(admission.leave(&own), std::slice::from_ref(&late));
+            assert_eq!(admission.claim(&late, None, &vault()), Ok(()));
+        }
     }
 
     #[test]

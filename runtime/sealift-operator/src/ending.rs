@@ -394,6 +394,49 @@ mod tests {
         ");
     }
 
+    /// What a Job comes to with this record in its pod.
+    fn comes_to(job: &Job, record: &str) -> String {
+        let state = json!({"terminated": {"exitCode": 0, "reason": "Error", "message": record}});
+        let pods = pod(json!({"containerStatuses": [{"name": "c", "image": "i", "imageID": "",
+            "ready": false, "restartCount": 0, "state": state}]}));
+        match judge(Some(job), &pods, LIMIT).verdict("demo/j") {
+            Verdict::Done(record) => format!("done: {:?}", record.ending),
+            Verdict::Lost(death) => format!("lost: {}", death.reason),
+            Verdict::Open(_) => "open".to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_a_record_that_says_so_makes_an_end_a_success() {
+        use sealift_core::outcome::Ending as Left;
+        let complete = job(json!([{"type": "Complete", "status": "True"}]));
+        let record = |ending| JobOutcome::new(ending, 1, 2).because("Why", "what happened");
+        for (ending, comes) in [
+            (Left::Succeeded, "done: Succeeded"),
+            (Left::SnapshotSafe, "done: SnapshotSafe"),
+            (Left::Failed, "lost: Why"),
+            (Left::Cancelled, "lost: Why"),
+            (Left::Refused, "lost: Why"),
+        ] {
+            for job in [&complete, &failed()] {
+                assert_eq!(comes_to(job, &record(ending).to_line()), comes, "{ending:?} {job:?}");
+            }
+        }
+        // Of a form that is not known, or none at all.
+        let other = JobOutcome { version: "v0".to_owned(), ..record(Left::Succeeded) };
+        for text in [other.to_line(), String::new(), "{}".to_owned()] {
+            assert_eq!(comes_to(&complete, &text), "lost: NoReport", "{text}");
+        }
+        // While it is being deleted, which may take long.
+        let mut going = job(json!([]));
+        going.metadata.deletion_timestamp =
+            serde_json::from_value(json!("2026-01-01T00:01:00Z")).unwrap();
+        assert_eq!(comes_to(&going, ""), "lost: JobDeleted");
+        assert_eq!(comes_to(&going, &record(Left::Succeeded).to_line()), "done: Succeeded");
+        assert!(matches!(Ending::Missing.verdict("demo/j"), Verdict::Lost(_)));
+        assert_eq!(Ending::Running.verdict("demo/j"), Verdict::Open(None));
+    }
+
     #[test]
     fn a_pod_that_does_not_start_has_until_the_limit() {
         let running = job(json!([]));

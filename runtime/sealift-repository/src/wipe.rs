@@ -148,7 +148,11 @@ fn failed(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::io::{BufRead, BufReader, Write};
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::ErrorClass;
 
     fn items(names: &[&str]) -> Vec<Item> {
         names.iter().map(|name| Item { name: (*name).to_owned(), size: 1 }).collect()
@@ -186,6 +190,77 @@ mod tests {
     fn a_repository_below_is_another_one() {
         let said = refusal(&items(&with(&["team/b/config", "team/b/keys/1"])), false, true);
         assert!(said.unwrap().contains("at \"team/b\""));
+    }
+
+    /// A bucket with leftovers of a repository that takes every removal and keeps the object;
+    /// which one is told.
+    fn bucket_that_keeps(names: &[&str], removed: impl Fn(&str) + Send + 'static) -> Location {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let objects: String = names
+            .iter()
+            .map(|name| {
+                format!(
+                    "<Contents><Key>p/{name}</Key><ETag>1</ETag><Size>10</Size>\
+                     <LastModified>2026-11-20T01:00:00.000Z</LastModified></Contents>"
+                )
+            })
+            .collect();
+        let list = format!(
+            "<ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"
+        );
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(stream);
+                let (mut head, mut line) = (String::new(), String::new());
+                while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+                    head.push_str(&line);
+                    line.clear();
+                }
+                let mut words = head.split(' ');
+                let (status, body) = match (words.next(), words.next()) {
+                    (Some("HEAD"), _) => ("404 Not Found", ""),
+                    (Some("DELETE"), path) => {
+                        removed(path.unwrap_or_default());
+                        ("204 No Content", "")
+                    }
+                    _ => ("200 OK", list.as_str()),
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                let _ = reader.get_mut().write_all((answer + body).as_bytes());
+            }
+        });
+        Location::S3 {
+            endpoint,
+            bucket: "b".to_owned(),
+            prefix: "p".to_owned(),
+            region: String::new(),
+            insecure_tls: false,
+        }
+    }
+
+    #[test]
+    fn what_is_still_there_after_its_removal_is_no_success() {
+        let location = bucket_that_keeps(&["keys/1"], |_| ());
+        let error = wipe(&location, &Secrets::new("password"), &Options::default()).unwrap_err();
+        let causes = sealift_core::causes::chain_of_causes(&error);
+        assert!(causes.contains("1 objects are still there, such as \"keys/1\""), "{causes}");
+    }
+
+    #[test]
+    fn a_removal_that_is_interrupted_goes_no_further() {
+        let (options, (told, removed)) = (Options::default(), mpsc::channel());
+        let cancel = options.cancel.clone();
+        let location = bucket_that_keeps(&["data/ab/abcd", "keys/1"], move |path| {
+            told.send(path.to_owned()).unwrap();
+            cancel.cancel();
+        });
+        let error = wipe(&location, &Secrets::new("password"), &options).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Cancelled, "{error}");
+        assert_eq!(removed.try_iter().collect::<Vec<_>>(), ["/b/p/data/ab/abcd"]);
     }
 
     #[test]

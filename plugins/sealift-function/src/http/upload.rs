@@ -110,7 +110,7 @@ impl io::Write for Upload {
                 Err(error) => return Err(stream_error(&error).into()),
             }
         };
-        let part = bytes.get(..allowed).unwrap_or(bytes);
+        let part = first_of(bytes, allowed);
         stream.write(part).map_err(|error| stream_error(&error))?;
         Ok(part.len())
     }
@@ -127,6 +127,11 @@ impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upload").field("what", &self.what).finish_non_exhaustive()
     }
+}
+
+/// As much of the bytes as the stream takes now: more would end the Function.
+fn first_of(bytes: &[u8], allowed: usize) -> &[u8] {
+    bytes.get(..allowed).unwrap_or(bytes)
 }
 
 fn no_body() -> Error {
@@ -152,6 +157,13 @@ fn stream_error(error: &StreamError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_written_than_the_stream_takes() {
+        assert_eq!(first_of(b"hello", 2), b"he");
+        assert_eq!(first_of(b"hello", 5), b"hello");
+        assert_eq!(first_of(b"hello", usize::MAX), b"hello");
+    }
 
     #[test]
     fn a_stream_that_was_closed_early_may_work_another_time() {

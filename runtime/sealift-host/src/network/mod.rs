@@ -299,8 +299,12 @@ fn timeouts(options: Option<RequestOptions>) -> Timeouts {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use zeroize::Zeroizing;
+
     use super::*;
+    use crate::life::LifeGuard;
+    use crate::ports::PortResult;
 
     #[test]
     fn a_credential_in_a_header_is_not_shown() {
@@ -308,6 +312,50 @@ mod tests {
         assert_eq!(header.1, "hvs.of-the-host");
         assert!(!format!("{header:?}").contains("hvs."), "{header:?}");
         assert!(credential_header("X-Vault-Token", "two\nlines").is_none());
+    }
+
+    struct Token;
+
+    #[async_trait::async_trait]
+    impl Credentials for Token {
+        async fn header(&self, _: &str) -> PortResult<Option<(String, Zeroizing<String>)>> {
+            Ok(Some(("X-Vault-Token".to_owned(), Zeroizing::new("hvs.of-the-host".to_owned()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_goes_out_does_not_show_its_credential() {
+        let origin = serde_json::from_str(r#"{"name": "target", "url": "http://vault.x"}"#);
+        let grant = HttpGrant {
+            name: "target".to_owned(),
+            methods: vec!["GET".to_owned()],
+            paths: vec!["/*".to_owned()],
+        };
+        let life = LifeGuard::new();
+        let secrets = Arc::<Secrets>::default();
+        let network = Network {
+            bound: bind(std::slice::from_ref(&grant), &[origin.unwrap()]).unwrap(),
+            grants: vec![grant],
+            credentials: Arc::new(Token),
+            allow_loopback: false,
+            life: life.life(),
+            stop: Stop::default(),
+            notes: Notes::new(Arc::clone(&secrets)),
+            secrets,
+            connections: Arc::new(Semaphore::new(1)),
+        };
+        let body = RequestBody::new(empty(), life.life(), Stop::default(), Arc::default());
+        let mut request = Request::new(body);
+        // Whatever the Function set under this name is replaced.
+        request.headers_mut().insert("x-vault-token", HeaderValue::from_static("a guess"));
+        network.attach_credential(&network.bound[0], &mut request).await.unwrap();
+        let headers = request.headers();
+        assert_eq!(
+            headers.get_all("x-vault-token").iter().collect::<Vec<_>>(),
+            ["hvs.of-the-host"]
+        );
+        assert!(!format!("{headers:?}").contains("hvs."), "{headers:?}");
+        assert_eq!(network.secrets.redact("hvs.of-the-host"), "[redacted]");
     }
 
     #[test]

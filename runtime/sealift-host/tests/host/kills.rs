@@ -1,15 +1,20 @@
 //! Uploads: whole, or broken off. Whatever kills a sink, the server never sees the end of half
 //! an artifact.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
+use sealift_host::ports::{
+    ByteReader, PortResult, Ports, RepositoryReader, SnapshotEntry, SnapshotReader,
+};
 use sealift_host::{Chain, ChainOutcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::guests::{host, run, stage};
-use crate::ports::network;
-use crate::server::{ok, start};
+use crate::ports::{network, origin, recorded};
+use crate::server::{Seen, ok, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_is_uploaded_whole_by_pump_or_by_copy() {
@@ -110,4 +115,104 @@ async fn no_kill_at_any_moment_completes_an_upload() {
     assert!(started > 0, "the kills must hit uploads");
     assert_eq!(complete, 0);
     assert_eq!(Arc::strong_count(&server.seen), 2, "no connection is left over");
+}
+
+/// A repository whose files, dropped with their stage, wait until the server has seen an end of
+/// its request, whatever end that is.
+#[derive(Clone)]
+struct Lingering(Arc<Mutex<Vec<Seen>>>);
+
+#[async_trait]
+impl RepositoryReader for Lingering {
+    async fn selected(&self) -> PortResult<Box<dyn SnapshotReader>> {
+        Ok(Box::new(self.clone()))
+    }
+    async fn list(
+        &self,
+        _: &[(String, String)],
+        _: Option<&str>,
+        _: u32,
+    ) -> PortResult<Vec<String>> {
+        Ok(Vec::new())
+    }
+    async fn open(&self, _: &str) -> PortResult<Box<dyn SnapshotReader>> {
+        self.selected().await
+    }
+}
+
+#[async_trait]
+impl SnapshotReader for Lingering {
+    fn id(&self) -> String {
+        "0123abcd".to_owned()
+    }
+    fn attributes(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    async fn entries(&self, _: &str, _: Option<&str>, _: u32) -> PortResult<Vec<SnapshotEntry>> {
+        Ok(Vec::new())
+    }
+    async fn open(&self, _: &str) -> PortResult<(u64, Box<dyn ByteReader>)> {
+        Ok((1, Box::new(File(self.clone()))))
+    }
+}
+
+struct File(Lingering);
+
+#[async_trait]
+impl ByteReader for File {
+    async fn next(&mut self) -> PortResult<Option<Bytes>> {
+        Ok(None)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let Lingering(seen) = &self.0;
+        // What else the runtime has to do goes on meanwhile.
+        tokio::task::block_in_place(|| {
+            for _ in 0..10_000 {
+                if !seen.lock().unwrap().is_empty() {
+                    return;
+                }
+                #[expect(clippy::disallowed_methods, reason = "the pause of a poll")]
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    }
+}
+
+/// The body of an upload is dropped long before what breaks the connection off: only that its stage
+/// is dead by then makes it an upload that broke off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_stage_that_is_dropped_completes_nothing_however_long_that_takes() {
+    let server = start(|_| ok("")).await;
+    let (plain, recorder) = recorded();
+    let ports = Ports {
+        origins: vec![origin(&server.url)],
+        repository_reader: Some(Arc::new(Lingering(Arc::clone(&server.seen)))),
+        ..plain
+    };
+    let stages = vec![
+        stage("source-restores", "leaves-an-upload", &[]),
+        stage("sink-goes-wrong", "reads", &[]),
+    ];
+    let chain = Chain { stages, ports, cancel: CancellationToken::new(), deadline: None };
+    let running = tokio::spawn(async move { host().run_chain(chain).await });
+    let under_way = async {
+        while !recorder.lines().iter().any(|line| line.contains("under way")) {
+            assert!(!running.is_finished(), "it did not begin: {:?}", recorder.lines());
+            settle().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), under_way).await.unwrap();
+    running.abort();
+    let _ = running.await;
+    let ended = async {
+        while server.seen().is_empty() {
+            settle().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap();
+    let bodies: Vec<_> = server.seen().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies, [None], "half an upload was taken for a whole one");
 }

@@ -136,6 +136,11 @@ async fn an_artifact_that_is_named_by_a_credential_names_it_nowhere() {
     let name = failure.artifact.as_deref().unwrap_or_default();
     assert!(name.contains("X-Vault-Token: [redacted]"), "{name}");
     assert!(!format!("{outcome:?}").contains("hvs."), "{outcome:?}");
+    // Nor where the host finds the words itself.
+    let outcome = get("leaves-what-it-named", &[], with_token(network(&server.url))).await;
+    let error = outcome.stages[0].error.as_ref().unwrap().to_string();
+    assert!(error.contains("left artifact denied X-Vault-Token: [redacted]"), "{error}");
+    assert!(!format!("{outcome:?}").contains("hvs."), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

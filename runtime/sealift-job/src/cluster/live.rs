@@ -303,6 +303,46 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_is_gone_or_new_makes_a_plan_outdated() {
+        let object = |version: &str, kind: &str, name: &str, spec: serde_json::Value| {
+            json!({"apiVersion": version, "kind": kind, "spec": spec,
+                "metadata": {"namespace": "demo", "name": name, "uid": name, "generation": 1}})
+        };
+        let spec = json!({"clientConfig": {"url": "https://vault.demo.svc"}});
+        let binding = object("appcatalog.appscode.com/v1alpha1", "AppBinding", "vault", spec);
+        let binding: AppBinding = serde_json::from_value(binding).unwrap();
+        let spec = json!({"backend": {}});
+        let repository = object("stash.appscode.com/v1alpha1", "Repository", "r", spec);
+        let repository: Repository = serde_json::from_value(repository).unwrap();
+        let mut plan = sample::plan(std::path::Path::new("/nowhere"));
+        plan.pins = pins(Some(&binding), Some(&repository), []);
+        // A Function is not read again: what the plan took from it stands in the plan.
+        let function = ObjectPin {
+            object: ObjectRef {
+                namespace: String::new(),
+                kind: "Function".to_owned(),
+                ..plan.target.reference.clone()
+            },
+            uid: "f".to_owned(),
+            generation: None,
+        };
+        plan.pins.objects.push(function);
+        let check = |binding: Option<&AppBinding>, repository: &Repository| {
+            let pins = pins_now(&plan, binding, repository);
+            Live { pins, ..backup(json!({})) }.check(&plan)
+        };
+        check(Some(&binding), &repository).unwrap();
+        let error = check(None, &repository).unwrap_err();
+        assert_eq!(error.reason(), "PlanOutdated", "{error}");
+        let mut anew = repository.clone();
+        anew.metadata.uid = Some("another".to_owned());
+        assert_eq!(check(Some(&binding), &anew).unwrap_err().reason(), "PlanOutdated");
+        let mut edited = binding.clone();
+        edited.metadata.generation = Some(2);
+        assert_eq!(check(Some(&edited), &repository).unwrap_err().reason(), "PlanOutdated");
+    }
+
+    #[test]
     fn an_outcome_read_from_the_status_holds_what_is_exact() {
         let plan = sample::plan(std::path::Path::new("/nowhere"));
         let stats = json!({"phase": "Succeeded", "snapshots": [{"name": "bdf7fd5c"}]});

@@ -278,7 +278,70 @@ impl Change {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Objects of an API server that gives these answers, one to each request.
+    async fn answered(answers: Vec<(u16, Value)>) -> ClusterObjects {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for (status, answer) in answers {
+                let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+                let (mut length, mut line) = (0, String::new());
+                while stream.read_line(&mut line).await.unwrap() > 2 {
+                    let header = line.to_ascii_lowercase();
+                    if let Some(value) = header.strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+                let body = answer.to_string();
+                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n", body.len());
+                let head = head + "connection: close\r\ncontent-type: application/json\r\n\r\n";
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        let config = kube::Config::new(url.parse().unwrap());
+        ClusterObjects::new(sealift_kube::connect::client(config).unwrap(), "r")
+    }
+
+    /// Before anything is done to a Vault whose keys could not be written then.
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_written_is_found_out_by_asking() {
+        let secret = SecretRef { namespace: "demo".into(), name: "vault-keys".into() };
+        let found = |immutable: bool| {
+            let meta = json!({"name": "vault-keys", "namespace": "demo"});
+            (
+                200,
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "immutable": immutable}),
+            )
+        };
+        let may = |allowed: bool| {
+            let kind =
+                json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"});
+            let mut review = kind;
+            review["spec"] = json!({});
+            review["status"] = json!({"allowed": allowed});
+            (201, review)
+        };
+        let missing = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "message": "no", "reason": "NotFound", "code": 404});
+        for (answers, words) in [
+            (vec![(404, missing)], "it does not exist"),
+            (vec![found(true), may(true)], "it is immutable"),
+            (vec![found(false), may(false)], "grant patch on it"),
+        ] {
+            let error = answered(answers).await.check_writable(&secret).await.unwrap_err();
+            assert!(matches!(error, ObjectError::WriteRefused { .. }), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        answered(vec![found(false), may(true)]).await.check_writable(&secret).await.unwrap();
+    }
 
     fn data(values: &[(&str, &str)]) -> SecretData {
         let mut data = SecretData::default();

@@ -109,4 +109,17 @@ mod tests {
         assert_eq!(refusal("{}", None).reason(), "PlanUnreadable");
         assert_eq!(read(Path::new("/nowhere/plan.json"), "").unwrap_err().reason(), "PlanMissing");
     }
+
+    #[test]
+    fn a_plan_of_another_release_is_not_carried_out() {
+        let plan = crate::sample::plan(Path::new("/nowhere"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let text = serde_json::to_string(&plan).unwrap();
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(read(&path, &hex::encode(Sha256::digest(&text))).unwrap(), plan);
+        let other = Plan { version: "sealift.plan/v0".to_owned(), ..plan };
+        let error = refusal(&serde_json::to_string(&other).unwrap(), None);
+        assert!(matches!(error, PlanFileError::Version { .. }), "{error}");
+    }
 }

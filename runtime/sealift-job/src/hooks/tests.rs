@@ -144,14 +144,16 @@ async fn a_hook_nobody_answers_ends_with_the_sessions_time() {
 async fn a_hook_reaches_loopback_only_on_this_machine() {
     let (port, _received) = server("200 OK").await;
     let knock = HookAction::TcpSocket { host: "127.0.0.1".into(), port };
-    let report = report(Hooks { before: Some(knock), after: None });
-    let mut around = around();
-    assert_eq!(before(&report, &around).await.unwrap(), HookResult::Succeeded);
-    around.allow_loopback = false;
-    let HookResult::Failed(error) = before(&report, &around).await.unwrap() else {
-        panic!("loopback was reached");
-    };
-    assert!(error.contains("loopback"), "{error}");
+    for action in [post(port, "."), knock] {
+        let report = report(Hooks { before: Some(action), after: None });
+        let mut around = around();
+        assert_eq!(before(&report, &around).await.unwrap(), HookResult::Succeeded);
+        around.allow_loopback = false;
+        let HookResult::Failed(error) = before(&report, &around).await.unwrap() else {
+            panic!("loopback was reached");
+        };
+        assert!(error.contains("loopback"), "{error}");
+    }
 }
 
 #[tokio::test]
