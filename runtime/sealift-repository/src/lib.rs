@@ -49,7 +49,7 @@ pub use error::{Error, ErrorClass, StorageError};
 pub use forget::{ForgetGroup, ForgetReport, KeptSnapshot};
 pub use lock::{LockError, RepositoryLock};
 pub use options::{Chunks, Options};
-pub use prune::{Amount, PruneReport};
+pub use prune::{Amount, KEEP_DELETE_HOURS, PruneReport};
 pub use reader::{EntryKind, FileReader, SnapshotEntry, SnapshotReader};
 pub use repository::{Format, Repository};
 pub use resume::Resumed;

@@ -12,8 +12,8 @@ use rustic_core::{Id, PruneOptions, PruneStats, ReadBackend};
 
 use crate::{Error, Repository};
 
-/// rustic's own; a backup must end before (20 hours at most).
-const KEEP_DELETE_HOURS: i64 = 23;
+/// Hours a pack stays after it was marked: rustic's own; a backup must end before (20 hours at most).
+pub const KEEP_DELETE_HOURS: i64 = 23;
 
 /// What prune found and did, or on a dry run would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -322,11 +322,8 @@ mod tests {
             )
         };
         let may = |allowed: bool| {
-            let kind =
-                json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"});
-            let mut review = kind;
-            review["spec"] = json!({});
-            review["status"] = json!({"allowed": allowed});
+            let review = json!({"apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview", "spec": {}, "status": {"allowed": allowed}});
             (201, review)
         };
         let missing = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",

@@ -6,6 +6,7 @@
 
 pub mod backup_configuration;
 pub mod backup_session;
+pub(crate) mod finalizer;
 pub mod job;
 pub mod launch;
 pub(crate) mod pull_secrets;

@@ -8,7 +8,6 @@ use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
 use sealift_core::plan::ObjectRef;
-use sealift_kube::apply as server;
 use sealift_kube::kube::Resource;
 use sealift_kube::read;
 use sealift_kube::watch::{Key, Store};
@@ -16,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
 use crate::controller::backup_configuration::repository_access;
-use crate::error::{Error, Result};
+use crate::controller::finalizer;
+use crate::error::Result;
 use crate::labels;
 
 /// Looks at one, if it is one.
@@ -57,13 +57,5 @@ where
         name: name.clone(),
     };
     repository_access(cluster, &itself, None).await?;
-    let others = meta.finalizers.iter().flatten();
-    let rest: Vec<&String> = others.filter(|other| *other != finalizer).collect();
-    let patch = serde_json::json!({
-        "finalizers": rest, "resourceVersion": meta.resource_version
-    });
-    match server::patch_metadata::<K>(&cluster.client, namespace, name, &patch).await {
-        Err(error) if !error.is_not_found() => Err(Error::Call(error)),
-        _ => Ok(()),
-    }
+    finalizer::remove::<K>(cluster, &meta, finalizer).await
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sealift_job::status::size;
-use sealift_repository::{Amount, PruneReport};
+use sealift_repository::{Amount, KEEP_DELETE_HOURS, PruneReport};
 use serde::Serialize;
 
 use crate::args::PruneArgs;
@@ -96,7 +96,7 @@ fn render(report: &PruneReport, dry_run: bool) -> String {
     }
     if report.packs_waiting > 0 {
         lines.push(format!(
-            "{} packs were marked less than 23 hours ago and stay ({})",
+            "{} packs were marked less than {KEEP_DELETE_HOURS} hours ago and stay ({})",
             report.packs_waiting,
             size(report.bytes_waiting)
         ));
@@ -115,7 +115,9 @@ fn render(report: &PruneReport, dry_run: bool) -> String {
     if dry_run {
         lines.push("nothing was changed".to_owned());
     } else if report.packs_marked + report.packs_repacked + report.packs_unindexed > 0 {
-        lines.push("marked packs are removed by a run at least 23 hours later".to_owned());
+        lines.push(format!(
+            "marked packs are removed by a run at least {KEEP_DELETE_HOURS} hours later"
+        ));
     }
     let mut text = lines.join("\n");
     text.push('\n');

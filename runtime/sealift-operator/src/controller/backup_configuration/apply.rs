@@ -2,15 +2,14 @@
 //! removes what older releases called otherwise.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::backup_configuration::BackupConfiguration;
+use sealift_kube::delete;
 use sealift_kube::kube::{Client, Resource};
 use sealift_kube::watch::Key;
-use sealift_kube::{apply as server, delete};
 use serde::de::DeserializeOwned;
 
 use super::dereference::Dereferenced;
@@ -20,27 +19,6 @@ use crate::cluster::{Cluster, MetaStore};
 use crate::condition::{Statement, Type};
 use crate::error::Result;
 use crate::{labels, names, relations};
-
-/// Adds the finalizer; the result has it.
-pub(super) async fn finalizer(
-    cluster: &Cluster,
-    configuration: Arc<BackupConfiguration>,
-) -> Result<Arc<BackupConfiguration>> {
-    let meta = &configuration.metadata;
-    if labels::has_finalizer(meta, labels::FINALIZER) {
-        return Ok(configuration);
-    }
-    let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-    finalizers.push(labels::FINALIZER.to_owned());
-    let patch = serde_json::json!({
-        "finalizers": finalizers, "resourceVersion": meta.resource_version
-    });
-    let (namespace, name) = (configuration.namespace(), configuration.name());
-    let client = &cluster.client;
-    let metadata =
-        server::patch_metadata::<BackupConfiguration>(client, namespace, name, &patch).await?;
-    Ok(Arc::new(BackupConfiguration { metadata, ..(*configuration).clone() }))
-}
 
 /// Makes the CronJob, or removes it if there is no schedule.
 pub(super) async fn apply(cluster: &Cluster, found: &Dereferenced) -> Result<Statement> {

@@ -8,35 +8,21 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use sealift_api::backup_configuration::BackupConfiguration;
 use sealift_core::plan::ObjectRef;
 use sealift_kube::kube::Resource;
-use sealift_kube::{apply as server, delete, read};
+use sealift_kube::{delete, read};
 use serde::de::DeserializeOwned;
 
 use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::controller::finalizer;
+use crate::error::Result;
 use crate::{labels, names};
 
 pub(super) async fn cleanup(cluster: &Cluster, configuration: &BackupConfiguration) -> Result<()> {
-    let (namespace, name) = (configuration.namespace(), configuration.name());
-    if !labels::has_finalizer(&configuration.metadata, labels::FINALIZER) {
+    let meta = &configuration.metadata;
+    if !labels::has_finalizer(meta, labels::FINALIZER) {
         return Ok(());
     }
     repository_access(cluster, &configuration.reference(), None).await?;
-    let rest: Vec<&String> = configuration
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .filter(|finalizer| *finalizer != labels::FINALIZER)
-        .collect();
-    let patch = serde_json::json!({
-        "finalizers": rest, "resourceVersion": configuration.metadata.resource_version
-    });
-    match server::patch_metadata::<BackupConfiguration>(&cluster.client, namespace, name, &patch)
-        .await
-    {
-        Err(error) if !error.is_not_found() => Err(Error::Call(error)),
-        _ => Ok(()),
-    }
+    finalizer::remove::<BackupConfiguration>(cluster, meta, labels::FINALIZER).await
 }
 
 /// Removes the rights an invoker's Jobs have in the namespaces of Repositories, but for those in

@@ -14,7 +14,7 @@ use sealift_kube::backoff::spread;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
-use crate::controller::{trigger, unreadable};
+use crate::controller::{finalizer, trigger, unreadable};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::{labels, planning};
@@ -42,7 +42,7 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
     if cluster.is_ending(&key.namespace) {
         return Ok(Next::Wait);
     }
-    let configuration = apply::finalizer(&cluster, configuration).await?;
+    let configuration = finalizer::add(&cluster, configuration, labels::FINALIZER).await?;
     let found = dereference::dereference(&cluster, &configuration).await;
     withdraw(&cluster, &found).await?;
     let valid = validate::validate(&found);

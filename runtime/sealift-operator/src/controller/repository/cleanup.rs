@@ -14,12 +14,12 @@ use sealift_kube::event::Event;
 use sealift_kube::watch::Key;
 
 use super::wipe::{self, Progress};
-use super::{COMPONENT, patch, status};
+use super::{COMPONENT, status};
 use crate::cluster::{Cluster, Stores};
 use crate::condition::{Statement, Type};
-use crate::controller::backup_session;
+use crate::controller::{backup_session, finalizer};
 use crate::engine::Next;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::labels::{self, REPOSITORY_FINALIZER};
 use crate::planning;
 
@@ -97,11 +97,6 @@ async fn namespace_goes(cluster: &Cluster, repository: &Key) {
 }
 
 async fn release(cluster: &Cluster, repository: &Repository) -> Result<Next> {
-    let finalizers = repository.metadata.finalizers.iter().flatten();
-    let rest: Vec<String> =
-        finalizers.filter(|finalizer| *finalizer != REPOSITORY_FINALIZER).cloned().collect();
-    match patch(cluster, repository, &rest).await {
-        Err(Error::Call(error)) if error.is_not_found() => Ok(Next::Wait),
-        done => done.map(|_| Next::Wait),
-    }
+    finalizer::remove::<Repository>(cluster, &repository.metadata, REPOSITORY_FINALIZER).await?;
+    Ok(Next::Wait)
 }

@@ -3,7 +3,6 @@
 //! Beside the steps of all kinds, `wipe` has the data of a deleted one removed, if it says so, and
 //! `place` finds others that keep theirs there. Size, integrity and counts are written by Jobs.
 
-mod apply;
 mod cleanup;
 mod dereference;
 mod place;
@@ -13,13 +12,10 @@ mod wipe;
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sealift_api::repository::Repository;
-use sealift_kube::apply as server;
 use sealift_kube::watch::Key;
 
 use crate::cluster::Cluster;
-use crate::controller::unreadable;
+use crate::controller::{finalizer, unreadable};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, REPOSITORY_FINALIZER};
@@ -49,23 +45,10 @@ pub async fn reconcile(cluster: Arc<Cluster>, key: Key) -> Result<Next> {
         (true, false) => return Ok(Next::Wait),
         // In a namespace that goes, so will this.
         (false, _) if cluster.is_ending(&key.namespace) => return Ok(Next::Wait),
-        (false, _) => apply::finalizer(&cluster, repository).await?,
+        (false, _) => finalizer::add(&cluster, repository, REPOSITORY_FINALIZER).await?,
     };
     let found = dereference::dereference(&cluster, &repository);
     let wrong = validate::validate(&found.plan);
     status::observed(&cluster, &repository, &found.users, wrong.as_ref()).await?;
     Ok(Next::Wait)
-}
-
-async fn patch(
-    cluster: &Cluster,
-    repository: &Repository,
-    finalizers: &[String],
-) -> Result<ObjectMeta> {
-    let patch = serde_json::json!({
-        "finalizers": finalizers, "resourceVersion": repository.metadata.resource_version
-    });
-    let (namespace, name) = (repository.namespace(), repository.name());
-    let client = &cluster.client;
-    Ok(server::patch_metadata::<Repository>(client, namespace, name, &patch).await?)
 }

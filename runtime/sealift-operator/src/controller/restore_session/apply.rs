@@ -13,13 +13,13 @@ use sealift_kube::watch::Key;
 use super::dereference::{Dereferenced, dereference};
 use super::status::{self, LOOK_AGAIN};
 use super::validate::validate;
-use super::{COMPONENT, finish, leave, patch};
+use super::{COMPONENT, finish, leave};
 use crate::admission::{Session, Turn};
 use crate::build::Work;
 use crate::cluster::Cluster;
 use crate::condition::{Statement, Type};
 use crate::controller::launch::{self, Launch, NAME_TAKEN, Refusal};
-use crate::controller::queued;
+use crate::controller::{finalizer, queued};
 use crate::engine::Next;
 use crate::error::Result;
 use crate::labels::{self, Purpose};
@@ -93,7 +93,8 @@ async fn start(
         return wait(cluster, session, &statements, None).await;
     }
     if repository.namespace() != session.namespace() {
-        finalizer(cluster, session).await?;
+        // In the Repository's namespace something is made that must be removed by hand.
+        finalizer::add(cluster, Arc::clone(session), labels::FINALIZER).await?;
     }
     let now = cluster.now();
     // A restore may have waited for its Secret for days: its time counts from now.
@@ -136,15 +137,4 @@ async fn start(
             finish::refuse(cluster, session, &statements).await
         }
     }
-}
-
-/// In the Repository's namespace something is made that must be removed by hand.
-async fn finalizer(cluster: &Cluster, session: &RestoreSession) -> Result<()> {
-    let meta = &session.metadata;
-    if labels::has_finalizer(meta, labels::FINALIZER) {
-        return Ok(());
-    }
-    let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-    finalizers.push(labels::FINALIZER.to_owned());
-    patch(cluster, session, &finalizers).await
 }

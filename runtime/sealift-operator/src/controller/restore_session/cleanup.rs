@@ -3,10 +3,10 @@
 
 use sealift_api::restore_session::RestoreSession;
 
-use super::patch;
 use crate::cluster::Cluster;
 use crate::controller::backup_configuration::repository_access;
-use crate::error::{Error, Result};
+use crate::controller::finalizer;
+use crate::error::Result;
 use crate::labels;
 
 pub(super) async fn cleanup(cluster: &Cluster, session: &RestoreSession) -> Result<()> {
@@ -15,11 +15,5 @@ pub(super) async fn cleanup(cluster: &Cluster, session: &RestoreSession) -> Resu
         return Ok(());
     }
     repository_access(cluster, &session.reference(), None).await?;
-    let finalizers = meta.finalizers.iter().flatten();
-    let rest: Vec<String> =
-        finalizers.filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
-    match patch(cluster, session, &rest).await {
-        Err(Error::Call(error)) if error.is_not_found() => Ok(()),
-        done => done,
-    }
+    finalizer::remove::<RestoreSession>(cluster, meta, labels::FINALIZER).await
 }

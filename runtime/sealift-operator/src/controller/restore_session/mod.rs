@@ -11,7 +11,6 @@ mod validate;
 use std::sync::Arc;
 
 use sealift_api::restore_session::{RestoreSession, RestoreSessionPhase};
-use sealift_kube::apply as server;
 use sealift_kube::watch::Key;
 
 use crate::admission::Session;
@@ -83,13 +82,4 @@ fn phase_of(session: &RestoreSession) -> Option<RestoreSessionPhase> {
 /// Everything a restore held is free.
 fn leave(cluster: &Cluster, key: &Key) {
     cluster.leave(&Session::restore(key.clone()));
-}
-
-async fn patch(cluster: &Cluster, session: &RestoreSession, finalizers: &[String]) -> Result<()> {
-    let patch = serde_json::json!({
-        "finalizers": finalizers, "resourceVersion": session.metadata.resource_version
-    });
-    let (namespace, name) = (session.namespace(), session.name());
-    server::patch_metadata::<RestoreSession>(&cluster.client, namespace, name, &patch).await?;
-    Ok(())
 }
