@@ -24,19 +24,29 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             never_starts,
         ),
         trial(world, "E03: what ended a pod is told, and the next session runs", killed),
+        trial(world, "E03: a pod that only looks like the Job's ends no session", looks_alike),
     ]
 }
 
-/// Writes what is said of the pod of a session's Job.
-fn say(scene: &Scene<'_>, status: impl FnOnce(&Value) -> Value) -> Result<()> {
+/// The pod of a session's Job.
+fn own_pod(scene: &Scene<'_>) -> Result<Value> {
     let job = job_of(SESSION);
     let path = Resource::POD.list(&scene.namespace);
-    let pod = scene.client().wait("the Job has a pod", &path, |list| {
+    scene.client().wait("the Job has a pod", &path, |list| {
         let pods = list?["items"].as_array()?;
         pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
-    })?;
+    })
+}
+
+/// Writes what is said of it.
+fn say(scene: &Scene<'_>, status: impl FnOnce(&Value) -> Value) -> Result<()> {
+    say_of(scene, &own_pod(scene)?, status)
+}
+
+/// Writes what is said of any pod.
+fn say_of(scene: &Scene<'_>, pod: &Value, status: impl FnOnce(&Value) -> Value) -> Result<()> {
     let patch = json!({"status": status(&pod["spec"]["containers"][0])});
-    let name = text(&pod, "/metadata/name");
+    let name = text(pod, "/metadata/name");
     scene.client().patch_status(Resource::POD, &scene.namespace, name, &patch)?;
     Ok(())
 }
@@ -131,5 +141,40 @@ fn killed(world: &World) -> Result<()> {
         ensure!(error.contains(words), "error: {error}: {}", session["status"]);
         succeed(&scene, NEXT)?;
     }
+    Ok(())
+}
+
+/// Every pod we make has these labels; whoever may make pods can make one that has them, with the
+/// record of a success.
+fn looks_alike(world: &World) -> Result<()> {
+    let scene = Scene::ready(world, "looks-alike")?;
+    scene.session(SESSION)?;
+    running(&scene, SESSION)?;
+    let own = own_pod(&scene)?;
+    let body = json!({"metadata": {"generateName": "other-",
+        "labels": {"app.kubernetes.io/managed-by": "stash.appscode.com"}},
+        "spec": {"containers": [{"name": "c", "image": "none"}]}});
+    // Dates are in seconds, and the newest pod counts.
+    let pods = Resource::POD.list(&scene.namespace);
+    let other = scene.client().wait("another pod is newer", &pods, |_| {
+        let made = scene.client().create(Resource::POD, &scene.namespace, &body).ok()?;
+        let at = |pod: &Value| text(pod, "/metadata/creationTimestamp").to_owned();
+        (at(&made) > at(&own)).then_some(made)
+    })?;
+    let record = json!({"version": "sealift.outcome/v1", "ending": "Succeeded",
+        "snapshot": "a1b2c3d4", "startedSeconds": 1_700_000_000, "finishedSeconds": 1_700_000_002,
+        "observed": true, "statusWritten": false});
+    say_of(&scene, &other, |container| {
+        let state = json!({"terminated":
+            {"exitCode": 0, "reason": "Completed", "message": record.to_string()}});
+        json!({"phase": "Succeeded", "containerStatuses": in_state(container, &state)})
+    })?;
+    say(&scene, |container| {
+        let state = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        json!({"phase": "Failed", "containerStatuses": in_state(container, &state)})
+    })?;
+    let session = ended(&scene, SESSION, "Failed")?;
+    let error = text(&session, "/status/targets/0/stats/0/error");
+    ensure!(error.contains("limits.memory"), "error: {error}: {}", session["status"]);
     Ok(())
 }

@@ -3,14 +3,18 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use libtest_mimic::Trial;
 use sealift_cluster::Resource;
+use sealift_cluster::client::PATIENCE;
 use sealift_e2e::restic::Restic;
+use sealift_e2e::wait;
 use serde_json::{Value, json};
 
 use crate::conditions;
+use crate::process::Prepared;
 use crate::scene::{BACKUP, REPOSITORY, STORAGE_SECRET};
 use crate::shore::Shore;
 use crate::stage;
@@ -27,6 +31,8 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "I06: without its Secret nothing is tried, and the way on is told", no_secret),
         trial(world, "I06: a place that another Repository uses is left alone", shared),
         trial(world, "I06: an edited prefix is what counts, by a Job made for it", edited),
+        trial(world, "I06: the Job of an earlier edit removes nothing", earlier_edit),
+        trial(world, "I06: a removal waits until it holds the repository alone", waits_to_be_alone),
         trial(
             world,
             "J03: a namespace goes although a Repository in it has wipeOut",
@@ -330,6 +336,72 @@ fn edited(world: &World) -> Result<()> {
             && left.iter().all(|name| name.starts_with("wrong/")),
         "the bucket holds {left:?}"
     );
+    Ok(())
+}
+
+/// A pod runs on for a while whatever becomes of its Job.
+fn earlier_edit(world: &World) -> Result<()> {
+    let shore = Shore::new(world, "I06-earlier")?;
+    shore.fill("right")?;
+    known(&shore, REPOSITORY, "right")?;
+    shore.delete(REPOSITORY)?;
+    let job = shore.wipe_job(REPOSITORY, 1)?;
+    let before = shore.files()?;
+    let earlier = Prepared::of(&shore.scene, text(&job, "/metadata/name"))?;
+    let patch = json!({"spec": {"backend": {"s3": {"prefix": "elsewhere"}}}});
+    shore.scene.client().patch(Resource::REPOSITORY, &shore.scene.namespace, REPOSITORY, &patch)?;
+    let ran = earlier.run()?;
+    ensure!(
+        ran.code == Some(1) && ran.left["reason"] == "RepositoryChanged",
+        "{:?}: {} {}",
+        ran.code,
+        ran.left,
+        ran.log
+    );
+    ensure!(shore.files()? == before, "something was removed: {:?}", names(&shore)?);
+    keep_the_data(&shore, REPOSITORY)
+}
+
+const LEASE: Resource = Resource { root: "/apis/coordination.k8s.io/v1", plural: "leases" };
+
+/// A session that began before the deletion was seen holds the repository.
+fn waits_to_be_alone(world: &World) -> Result<()> {
+    let shore = Shore::new(world, "I06-alone")?;
+    shore.fill("demo-vault")?;
+    known(&shore, REPOSITORY, "demo-vault")?;
+    shore.delete(REPOSITORY)?;
+    let job = shore.wipe_job(REPOSITORY, 1)?;
+    let before = shore.files()?;
+    let (client, namespace) = (shore.scene.client(), &shore.scene.namespace);
+    let uid = text(&client.object(Resource::REPOSITORY, namespace, REPOSITORY)?, "/metadata/uid")
+        .to_owned();
+    let lease = format!("sealift-{uid}");
+    let holders = || -> Result<Value> {
+        let lease = client.object(LEASE, namespace, &lease)?;
+        let text = lease["metadata"]["annotations"]["sealift.dev/holders"].as_str();
+        Ok(serde_json::from_str(text.unwrap_or("{}"))?)
+    };
+    let write = |holders: &Value| {
+        let annotations = json!({"sealift.dev/holders": holders.to_string()});
+        client.patch(LEASE, namespace, &lease, &json!({"metadata": {"annotations": annotations}}))
+    };
+    let shared = json!({"state": "shared", "beat": 1, "renewed": "2026-01-01T00:00:00Z"});
+    write(&json!({"a session": shared}))?;
+    let prepared = Prepared::of(&shore.scene, text(&job, "/metadata/name"))?;
+    let running = thread::spawn(move || prepared.run());
+    let waits = wait::until("it waits to be alone", PATIENCE, || {
+        ensure!(!running.is_finished(), "it did not wait");
+        Ok(holders()?.to_string().contains("waiting").then_some(()))
+    });
+    let untouched = shore.files()? == before;
+    let mut left = holders()?;
+    left.as_object_mut().map(|holders| holders.remove("a session"));
+    write(&left)?;
+    let ran = running.join().map_err(|_| anyhow!("the thread of a Job panicked"))??;
+    waits?;
+    ensure!(untouched, "something was removed before");
+    ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
+    ensure!(shore.files()?.is_empty(), "the bucket holds {:?}", names(&shore)?);
     Ok(())
 }
 

@@ -170,6 +170,9 @@ fn a_session_that_never_began_is_skipped_or_refused() {
     );
     let status = ended_with(&session(json!({})), &Conclusion::Refused(refused));
     insta::assert_yaml_snapshot!(status);
+    // A refusal that says nothing of the Job is an end, too.
+    let other = Statement::no(Type::ValidationPassed, "ResourceValidationFailed", "no target");
+    assert_eq!(phase(&session(json!({})), &Conclusion::Refused(other)), BackupSessionPhase::Failed);
 }
 
 #[test]
