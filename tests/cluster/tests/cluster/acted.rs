@@ -1,5 +1,5 @@
-//! What the Job of a session does to its status, done by hand: for rows about what the operator
-//! makes of it, where no chain must run.
+//! What the Job of a session does to its status, and kubelet to that of its pod, done by hand: for
+//! rows about what the operator makes of it, where no chain must run.
 
 use anyhow::{Context, Result};
 use sealift_cluster::Resource;
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::conditions;
 use crate::scene::Scene;
+use crate::world::text;
 
 /// The name of a session's Job.
 pub fn job_of(session: &str) -> String {
@@ -82,4 +83,30 @@ pub fn sessions_are(scene: &Scene<'_>, wanted: &[&str]) -> Result<()> {
         names.sort_unstable();
         (names == wanted).then_some(())
     })
+}
+
+/// The pod of a Job.
+pub fn pod_of(scene: &Scene<'_>, job: &str) -> Result<Value> {
+    let path = Resource::POD.list(&scene.namespace);
+    scene.client().wait("the Job has a pod", &path, |list| {
+        let pods = list?["items"].as_array()?;
+        pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
+    })
+}
+
+/// What kubelet says of a Job's pod that has ended, and of what its container left.
+pub fn pod_ends(scene: &Scene<'_>, job: &str, code: i32, reason: &str, left: &str) -> Result<()> {
+    let pod = pod_of(scene, job)?;
+    let container = &pod["spec"]["containers"][0];
+    let now = &pod["metadata"]["creationTimestamp"];
+    let ended = json!({"exitCode": code, "reason": reason, "message": left,
+        "startedAt": now, "finishedAt": now});
+    let phase = if code == 0 { "Succeeded" } else { "Failed" };
+    let status = json!({"phase": phase, "containerStatuses": [{
+        "name": container["name"], "image": container["image"], "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": ended}}]});
+    let name = text(&pod, "/metadata/name");
+    let patch = json!({ "status": status });
+    scene.client().patch_status(Resource::POD, &scene.namespace, name, &patch)?;
+    Ok(())
 }

@@ -13,9 +13,8 @@ use sealift_cluster::client::PATIENCE;
 use sealift_e2e::wait;
 use serde_json::{Value, json};
 
-use crate::acted::{ended, job_of, report, running};
+use crate::acted::{ended, job_of, pod_ends, report, running};
 use crate::conditions;
-use crate::metrics_pushed::pod_ends;
 use crate::process::plan_map;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, STORAGE_SECRET, Scene};
 use crate::world::{World, text, trial, trial_alone};

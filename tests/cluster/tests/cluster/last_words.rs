@@ -7,9 +7,8 @@ use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use serde_json::{Value, json};
 
-use crate::acted::{ended, job_of, running};
+use crate::acted::{ended, job_of, pod_ends, running};
 use crate::conditions;
-use crate::metrics_pushed::pod_ends;
 use crate::scene::Scene;
 use crate::world::{World, text, trial};
 

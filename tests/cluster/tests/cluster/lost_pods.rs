@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use serde_json::{Value, json};
 
-use crate::acted::{ended, job_of, running, succeed};
+use crate::acted::{ended, job_of, pod_of, running, succeed};
 use crate::operators::instead_of_the_one;
 use crate::scene::Scene;
 use crate::world::{World, text, trial, trial_alone};
@@ -28,19 +28,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     ]
 }
 
-/// The pod of a session's Job.
-fn own_pod(scene: &Scene<'_>) -> Result<Value> {
-    let job = job_of(SESSION);
-    let path = Resource::POD.list(&scene.namespace);
-    scene.client().wait("the Job has a pod", &path, |list| {
-        let pods = list?["items"].as_array()?;
-        pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
-    })
-}
-
-/// Writes what is said of it.
+/// Writes what is said of the pod of a session's Job.
 fn say(scene: &Scene<'_>, status: impl FnOnce(&Value) -> Value) -> Result<()> {
-    say_of(scene, &own_pod(scene)?, status)
+    say_of(scene, &pod_of(scene, &job_of(SESSION))?, status)
 }
 
 /// Writes what is said of any pod.
@@ -150,7 +140,7 @@ fn looks_alike(world: &World) -> Result<()> {
     let scene = Scene::ready(world, "looks-alike")?;
     scene.session(SESSION)?;
     running(&scene, SESSION)?;
-    let own = own_pod(&scene)?;
+    let own = pod_of(&scene, &job_of(SESSION))?;
     let body = json!({"metadata": {"generateName": "other-",
         "labels": {"app.kubernetes.io/managed-by": "stash.appscode.com"}},
         "spec": {"containers": [{"name": "c", "image": "none"}]}});

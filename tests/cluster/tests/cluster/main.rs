@@ -40,6 +40,7 @@ mod lifecycle;
 mod lost_pods;
 mod metrics_of_batches;
 mod metrics_pushed;
+mod metrics_untaken;
 mod migration;
 mod mistaken;
 mod moved_clock;
@@ -142,6 +143,7 @@ fn without_node(world: &Arc<World>) -> Vec<Trial> {
         operator_faults::tests(world),
         parameters::tests(world),
         metrics_pushed::tests(world),
+        metrics_untaken::tests(world),
         metrics_of_batches::tests(world),
         operator_metrics::tests(world),
         waiting::tests(world),

@@ -1,9 +1,8 @@
-//! F, E07, E08: what a Pushgateway holds after backups and restores, and what comes of a session
-//! whose metrics nobody takes. The names and labels are those of the original.
+//! F: what a Pushgateway holds after backups and restores. The names and labels are those of the
+//! original.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
@@ -11,16 +10,16 @@ use sealift_cluster::Resource;
 use sealift_e2e::pushgateway::Pushgateway;
 use serde_json::{Map, Value, json};
 
-use crate::acted::{ended, job_of, running};
+use crate::acted::{ended, job_of, pod_ends, running};
 use crate::conditions;
 use crate::ground::Ground;
 use crate::process::{Prepared, Ran};
 use crate::real_vault::RealVault;
 use crate::scene::{BACKUP, REPOSITORY, Scene};
-use crate::world::{World, text, trial, trial_alone};
+use crate::world::{World, text, trial};
 
-const FIRST: &str = "demo-backup-1700000001";
-const SECOND: &str = "demo-backup-1700000002";
+pub const FIRST: &str = "demo-backup-1700000001";
+pub const SECOND: &str = "demo-backup-1700000002";
 const THIRD: &str = "demo-backup-1700000003";
 
 /// Behind `stash_backup_`; the newer names leave `session_` out.
@@ -67,24 +66,13 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "F06: a backup whose pod was killed shows it in success alone", killed),
         trial(world, "F06: a backup whose pod never ran shows it in success alone", never_ran),
         trial(world, "F08: a restore shows its series", restore),
-        trial_alone(
-            world,
-            "E07 E08: a backup whose metrics nobody takes succeeds, and they are pushed later",
-            pushed_later,
-        ),
-        trial_alone(world, "F09: series outlive their Pushgateway", outlive),
-        trial_alone(
-            world,
-            "E07: without any Pushgateway a condition says so, and the operator once",
-            without_pushgateway,
-        ),
     ]
 }
 
 /// A real Vault with a BackupConfiguration, and the Pushgateway of the operator.
 pub struct Row<'a> {
     world: &'a World,
-    ground: Ground<'a>,
+    pub ground: Ground<'a>,
     _vault: RealVault,
 }
 
@@ -132,7 +120,7 @@ impl<'a> Row<'a> {
     }
 
     /// What the Pushgateway holds of them.
-    fn pushed(&self) -> Result<Map<String, Value>> {
+    pub fn pushed(&self) -> Result<Map<String, Value>> {
         pushed(&*self.world.pushgateway()?, &self.job())
     }
 
@@ -160,7 +148,7 @@ fn pushed(gateway: &Pushgateway, job: &str) -> Result<Map<String, Value>> {
 }
 
 /// Labels and value of the only series of a family.
-fn series(families: &Map<String, Value>, name: &str) -> Result<(Labels, f64)> {
+pub fn series(families: &Map<String, Value>, name: &str) -> Result<(Labels, f64)> {
     let family = families.get(name).with_context(|| format!("{name} is missing"))?;
     ensure!(family["type"] == "GAUGE", "{name} is a {}", family["type"]);
     let all = family["metrics"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -169,7 +157,7 @@ fn series(families: &Map<String, Value>, name: &str) -> Result<(Labels, f64)> {
     Ok((labels, text(only, "/value").parse().with_context(|| format!("{name}: {only}"))?))
 }
 
-fn value(families: &Map<String, Value>, name: &str) -> Result<f64> {
+pub fn value(families: &Map<String, Value>, name: &str) -> Result<f64> {
     Ok(series(families, name)?.1)
 }
 
@@ -185,7 +173,7 @@ pub fn twins(old: &str, new: &str, names: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Exactly these families are there, each a gauge, and twins are equal.
-fn ensure_twins(families: &Map<String, Value>, twins: &[(String, String)]) -> Result<()> {
+pub fn ensure_twins(families: &Map<String, Value>, twins: &[(String, String)]) -> Result<()> {
     let wanted: BTreeSet<&String> = twins.iter().flat_map(|(old, new)| [old, new]).collect();
     let found: BTreeSet<&String> = families.keys().collect();
     ensure!(wanted == found, "wanted {wanted:?}, found {found:?}");
@@ -196,7 +184,7 @@ fn ensure_twins(families: &Map<String, Value>, twins: &[(String, String)]) -> Re
     Ok(())
 }
 
-fn of_a_backup() -> Vec<(String, String)> {
+pub fn of_a_backup() -> Vec<(String, String)> {
     let mut all = twins("backup", "backupsession", &OF_A_BACKUP);
     all.extend(twins("repository", "repository", &OF_A_REPOSITORY));
     all
@@ -366,142 +354,5 @@ fn restore(world: &World) -> Result<()> {
     ensure!(found == wanted, "{found:?} instead of {wanted:?}");
     ensure!(success.total_cmp(&1.0).is_eq(), "success is {success}");
     ensure!(value(&families, "stash_restore_session_duration_seconds")? > 0.0, "it took no time");
-    Ok(())
-}
-
-fn pushed_later(world: &World) -> Result<()> {
-    world.pushgateway()?.kill()?;
-    let judged = nobody_takes(world);
-    world.pushgateway()?.restart()?;
-    judged
-}
-
-fn nobody_takes(world: &World) -> Result<()> {
-    let row = Row::ready(world, "E07")?;
-    let scene = row.scene();
-    let (ran, session) = row.succeed(FIRST)?;
-    ensure!(
-        conditions::of(&session, "MetricsPushed") == "False FailedToPushMetrics",
-        "{}",
-        session["status"]
-    );
-    let message = conditions::message(&session, "MetricsPushed");
-    ensure!(message.starts_with("Failed to push metrics. Reason: "), "{message}");
-    ensure!(row.ground.restic()?.snapshots()?.len() == 1, "there is not one snapshot");
-    let warnings = warnings(scene, FIRST)?;
-    let about_metrics = |warning: &&(String, String)| warning.1.contains("push");
-    let told: Vec<_> = warnings.iter().filter(about_metrics).collect();
-    ensure!(told.len() == 1 && told[0].0 == "FailedToPushMetrics", "{warnings:?}");
-
-    // The pod ends, and leaves its record; that is what is pushed again.
-    let push = format!("sealift-push-{FIRST}");
-    ensure!(scene.client().get(&Resource::JOB.path(&scene.namespace, &push))?.is_none(), "early");
-    pod_ends(scene, &job_of(FIRST), 0, "Completed", &ran.left.to_string())?;
-    let (first_try, again) = (Prepared::of(scene, &push)?, Prepared::of(scene, &push)?);
-
-    // A later session takes the rights of the invoker's Jobs over.
-    scene.session(SECOND)?;
-    let second = Prepared::of(scene, &job_of(SECOND))?;
-    let role = scene.object(Resource::ROLE, "backupconfiguration-demo-backup-0")?;
-    ensure!(!role.to_string().contains(FIRST), "the Role still names the first: {role}");
-    let failed = first_try.run()?;
-    ensure!(failed.code == Some(1), "{:?}: {} {}", failed.code, failed.left, failed.log);
-    world.pushgateway()?.restart()?;
-    let pushed = again.run()?;
-    ensure!(pushed.code == Some(0), "{:?}: {} {}", pushed.code, pushed.left, pushed.log);
-    let session = scene.object(Resource::BACKUP_SESSION, FIRST)?;
-    ensure!(
-        conditions::of(&session, "MetricsPushed") == "True SuccessfullyPushedMetrics"
-            && conditions::phase(&session) == "Succeeded",
-        "{}",
-        session["status"]
-    );
-    let families = row.pushed()?;
-    ensure_twins(&families, &of_a_backup())?;
-    let size = &ran.left["statistics"]["data-size-bytes"];
-    ensure!(
-        size.as_f64() == Some(value(&families, "stash_backup_host_data_size_bytes")?),
-        "it pushed other figures than {}",
-        ran.left
-    );
-    ensure!(value(&families, "stash_backup_session_success")? > 0.0, "no success");
-
-    // Once the second has pushed its own, the first may not come after it any more.
-    let ran = second.run()?;
-    ensure!(ran.code == Some(0), "{:?}: {} {}", ran.code, ran.left, ran.log);
-    ended(scene, SECOND, "Succeeded")?;
-    scene.client().wait_until_gone(&Resource::JOB.path(&scene.namespace, &push))
-}
-
-/// Reasons and messages of the Warnings about a session.
-fn warnings(scene: &Scene<'_>, session: &str) -> Result<Vec<(String, String)>> {
-    let events = scene.client().list(Resource::EVENT, &scene.namespace)?;
-    Ok(events
-        .iter()
-        .filter(|event| event["involvedObject"]["name"] == session && event["type"] == "Warning")
-        .map(|event| (text(event, "/reason").to_owned(), text(event, "/message").to_owned()))
-        .collect())
-}
-
-/// What kubelet says of a Job's pod that has ended, and of what its container left.
-pub fn pod_ends(scene: &Scene<'_>, job: &str, code: i32, reason: &str, left: &str) -> Result<()> {
-    let path = Resource::POD.list(&scene.namespace);
-    let pod = scene.client().wait("the Job has a pod", &path, |list| {
-        let pods = list?["items"].as_array()?;
-        pods.iter().find(|pod| pod["metadata"]["ownerReferences"][0]["name"] == job).cloned()
-    })?;
-    let container = &pod["spec"]["containers"][0];
-    let now = &pod["metadata"]["creationTimestamp"];
-    let ended = json!({"exitCode": code, "reason": reason, "message": left,
-        "startedAt": now, "finishedAt": now});
-    let phase = if code == 0 { "Succeeded" } else { "Failed" };
-    let status = json!({"phase": phase, "containerStatuses": [{
-        "name": container["name"], "image": container["image"], "imageID": "", "ready": false,
-        "restartCount": 0, "state": {"terminated": ended}}]});
-    let name = text(&pod, "/metadata/name");
-    let patch = json!({ "status": status });
-    scene.client().patch_status(Resource::POD, &scene.namespace, name, &patch)?;
-    Ok(())
-}
-
-fn outlive(world: &World) -> Result<()> {
-    let row = Row::ready(world, "F09")?;
-    let began = SystemTime::now();
-    row.succeed(FIRST)?;
-    let before = row.pushed()?;
-    ensure_twins(&before, &of_a_backup())?;
-    world.pushgateway()?.wait_until_kept(began)?;
-    world.pushgateway()?.kill()?;
-    world.pushgateway()?.restart()?;
-    let after = row.pushed()?;
-    for name in before.keys() {
-        ensure!(series(&before, name)? == series(&after, name)?, "{name} differs");
-    }
-    ensure_twins(&after, &of_a_backup())
-}
-
-fn without_pushgateway(world: &World) -> Result<()> {
-    world.operator()?.kill()?;
-    let judged = nobody_to_push_to(world);
-    world.operator()?.restart()?;
-    judged
-}
-
-fn nobody_to_push_to(world: &World) -> Result<()> {
-    let mut operator = world.another_operator("without-pushgateway", &[])?;
-    operator.wait_until_ready()?;
-    let said = operator.log_tail().matches("--pushgateway-url").count();
-    ensure!(said == 1, "it said so {said} times: {}", operator.log_tail());
-    let row = Row::ready(world, "E07-none")?;
-    let (_, session) = row.succeed(FIRST)?;
-    ensure!(
-        conditions::of(&session, "MetricsPushed") == "False FailedToPushMetrics"
-            && conditions::message(&session, "MetricsPushed").contains("--pushgateway-url"),
-        "{}",
-        session["status"]
-    );
-    let warnings = warnings(row.scene(), FIRST)?;
-    let about = |warning: &(String, String)| warning.1.to_lowercase().contains("push");
-    ensure!(!warnings.iter().any(about), "{warnings:?}");
     Ok(())
 }

@@ -13,8 +13,8 @@ use sealift_e2e::binaries;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::acted::pod_ends;
 use crate::conditions;
-use crate::metrics_pushed::pod_ends;
 use crate::scene::{BACKUP, CRON_JOB, REPOSITORY, Scene};
 use crate::stage;
 use crate::world::{World, text, trial};

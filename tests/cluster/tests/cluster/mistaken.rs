@@ -10,11 +10,10 @@ use sealift_cluster::Resource;
 use sealift_cluster::operator::Operator;
 use serde_json::{Value, json};
 
-use crate::acted::{self, ended, job_of, report, running, succeed};
+use crate::acted::{self, ended, job_of, pod_ends, report, running, succeed};
 use crate::api_proxy::{ApiProxy, Fault};
 use crate::conditions;
 use crate::ground::Ground;
-use crate::metrics_pushed::pod_ends;
 use crate::operators::instead_of_the_one;
 use crate::process::plan_map;
 use crate::scene::{BACKUP, Scene};

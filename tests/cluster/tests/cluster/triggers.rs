@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use sealift_cluster::Resource;
 use serde_json::{Value, json};
 
-use crate::acted::job_of;
+use crate::acted::{job_of, pod_ends, pod_of};
 use crate::conditions;
 use crate::scene::{BACKUP, CRON_JOB, Scene};
 use crate::world::{World, text, trial};
@@ -257,19 +257,10 @@ fn paused(world: &World) -> Result<()> {
 /// The pod of a Job, which nobody runs here, ends as kubelet would say it.
 fn end_pod(scene: &Scene<'_>, job: &str) -> Result<()> {
     let pod = pod_of(scene, job)?;
+    let name = text(&pod, "/metadata/name");
     let status = json!({"status": {"phase": "Succeeded"}});
-    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
-    scene.client().wait_until_gone(&Resource::POD.path(&scene.namespace, &pod))
-}
-
-fn pod_of(scene: &Scene<'_>, job: &str) -> Result<String> {
-    let list = Resource::POD.list(&scene.namespace);
-    scene.client().wait(&format!("{job} has a pod"), &list, |list| {
-        let pods = list?["items"].as_array()?;
-        let of_job =
-            |pod: &&Value| pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] == job;
-        Some(text(pods.iter().find(of_job)?, "/metadata/name").to_owned())
-    })
+    scene.client().patch_status(Resource::POD, &scene.namespace, name, &status)?;
+    scene.client().wait_until_gone(&Resource::POD.path(&scene.namespace, name))
 }
 
 fn by_hand(world: &World) -> Result<()> {
@@ -307,19 +298,16 @@ fn failed_trigger(world: &World) -> Result<()> {
         "ownerReferences": [{"apiVersion": "batch/v1", "kind": "CronJob", "name": CRON_JOB,
             "uid": cron["metadata"]["uid"], "controller": true}]}});
     scene.client().create(Resource::JOB, &scene.namespace, &job)?;
-    let pod = pod_of(&scene, "in-vain")?;
     let words = "backupsessions.stash.appscode.com is forbidden";
-    let ended = json!({"exitCode": 1, "reason": "Error", "message": words});
-    let status = json!({"status": {"phase": "Failed", "containerStatuses": [{
-        "name": "stash-trigger", "image": "sealift", "imageID": "", "ready": false,
-        "restartCount": 0, "state": {"terminated": ended}}]}});
-    scene.client().patch_status(Resource::POD, &scene.namespace, &pod, &status)?;
+    pod_ends(&scene, "in-vain", 1, "Error", words)?;
+    let pod = pod_of(&scene, "in-vain")?;
+    let pod = text(&pod, "/metadata/name");
 
     let kind = "BackupTriggered";
     let told = scene.wait_for_condition(kind, "False TriggerJobFailed")?;
     let told = scene.wait("it is told why", Resource::BACKUP_CONFIGURATION, BACKUP, |backup| {
         let message = conditions::message(backup, kind);
-        ["in-vain", pod.as_str(), words].iter().all(|part| message.contains(part))
+        ["in-vain", pod, words].iter().all(|part| message.contains(part))
             && text(backup, "/metadata/uid") == text(&told, "/metadata/uid")
     })?;
     // Sessions can be made by hand.
