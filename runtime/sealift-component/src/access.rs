@@ -18,7 +18,7 @@ const LINE_BYTES: usize = 4096;
 
 /// Why a component cannot be started with what it was granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("component {component} cannot be started: {}", join(refusals))]
+#[error("component {component} cannot be started: {}", join(.refusals))]
 pub struct Refused {
     /// Its name, cut.
     pub component: String,
