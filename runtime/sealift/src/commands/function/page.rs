@@ -39,7 +39,7 @@ pub(super) fn size(bytes: u64) -> String {
         0x400..0x10_0000 => (1 << 10, "KiB"),
         _ => (1 << 20, "MiB"),
     };
-    let tenths = bytes.saturating_mul(10) / unit;
+    let tenths = (bytes.saturating_mul(10) + unit / 2) / unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
@@ -67,7 +67,7 @@ mod tests {
             (0, "0 bytes"),
             (1023, "1023 bytes"),
             (1024, "1.0 KiB"),
-            (119_500, "116.6 KiB"),
+            (119_500, "116.7 KiB"),
             (12_163_481, "11.6 MiB"),
             (64 << 20, "64.0 MiB"),
         ] {
