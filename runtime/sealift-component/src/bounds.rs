@@ -12,8 +12,8 @@ mod types;
 
 use wasmparser::{BinaryReaderError, Parser, Validator, WasmFeatures};
 
-/// The most a component may have. The largest that any tool makes today, CPython with its
-/// libraries, has 18 MiB, 40 modules and some ten thousand functions.
+/// The most a component may have. The largest that a tool makes today, CPython with its libraries,
+/// has 18 MiB, 14 modules, 13 400 functions and 1 900 definitions (measured, componentize-py 0.25.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes.
@@ -22,7 +22,8 @@ pub struct Bounds {
     pub modules: u64,
     /// Components inside of each other, and declarations of their types likewise. Tools make 3.
     pub depth: u64,
-    /// Imports of components, at all levels together. The whole of WASI 0.2 and of the contract are 50.
+    /// Imports of components, at all levels together. The largest measured, of
+    /// componentize-qjs, has 59.
     pub imports: u64,
     /// Exports of components, at all levels together.
     pub exports: u64,
@@ -32,8 +33,8 @@ pub struct Bounds {
     pub types: u64,
     /// Functions with code.
     pub functions: u64,
-    /// Bytes of one function: compiling takes more than linear time, the largest of an
-    /// interpreter have 200 KiB.
+    /// Bytes of one function: compiling one takes more than linear time. All of CPython's and
+    /// SpiderMonkey's have less.
     pub function_bytes: u64,
     /// Bytes of one custom section, such as names or debug information.
     pub section_bytes: u64,
