@@ -41,7 +41,7 @@ fn both_keys_open() {
         ("wasi:io/streams@0.2.12", json!({}), json!({})),
         ("sealift:function/errors@0.1.0", json!({}), json!({})),
     ] {
-        assert_eq!(told(Kind::Sink, import, asked, granted), [String::new(); 0], "{import}");
+        assert_eq!(told(Kind::Sink, import, asked, granted), Vec::<String>::new(), "{import}");
     }
 }
 
@@ -104,7 +104,7 @@ fn what_is_for_other_kinds_and_what_nobody_has_starts_nothing() {
         (Kind::Transform, "sealift:function/downstream@0.1.0"),
         (Kind::Observer, "sealift:function/outcomes@0.1.0"),
     ] {
-        assert_eq!(told(kind, import, json!({}), json!({})), [String::new(); 0], "{import}");
+        assert_eq!(told(kind, import, json!({}), json!({})), Vec::<String>::new(), "{import}");
     }
 }
 
