@@ -196,3 +196,32 @@ fn until(now: Timestamp, at: Timestamp) -> Duration {
     let left = at.duration_since(now);
     Duration::try_from(left).unwrap_or_default() + Duration::from_millis(200)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_that_only_has_the_name_is_anothers() {
+        let session: BackupSession = serde_json::from_value(json!({
+            "apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession",
+            "metadata": {"name": "backup-1", "namespace": "demo", "uid": "own"}, "spec": {}
+        }))
+        .unwrap();
+        let own = OwnJob::of_backup(&session);
+        let job = |uid: &str, controller: bool| -> Job {
+            serde_json::from_value(json!({"metadata": {"name": own.key.name, "namespace": "demo",
+                "ownerReferences": [{"apiVersion": "stash.appscode.com/v1beta1",
+                    "kind": "BackupSession", "name": "backup.1", "uid": uid,
+                    "controller": controller}]}}))
+            .unwrap()
+        };
+        assert!(own.owns(&job("own", true)));
+        assert!(!own.owns(&job("other", true)));
+        assert!(!own.owns(&job("own", false)));
+        assert!(!own.owns(&Job::default()));
+    }
+}

@@ -15,7 +15,7 @@ use crate::process::{Prepared, Ran};
 use crate::real_vault::RealVault;
 use crate::scene::{BACKUP, REPOSITORY};
 use crate::shore::Shore;
-use crate::world::{World, text, trial};
+use crate::world::{World, text, trial, trial_alone};
 
 const RESTORE: &str = "vault-restore-session";
 
@@ -25,6 +25,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "I06: the data goes only when the backup that runs has ended", wiped_after),
         trial(world, "I05: a Repository deleted under a restore goes after it", under_a_restore),
         trial(world, "I07: no session begins in a Repository that is being deleted", takes_no_more),
+        trial_alone(
+            world,
+            "I07: no session begins in a Repository that was deleted while no operator ran",
+            deleted_meanwhile,
+        ),
         trial(world, "E13: a Vault's stream that breaks off fails the session", cut),
         trial(world, "E13: an empty answer of a standby fails the session", empty),
     ]
@@ -139,6 +144,21 @@ fn takes_no_more(world: &World) -> Result<()> {
     shore.scene.session("late")?;
     let session = shore.ended("late")?;
     ensure!(conditions::phase(&session) == "Skipped", "{}", session["status"]);
+    let jobs = shore.scene.client().names(Resource::JOB, &shore.scene.namespace)?;
+    ensure!(jobs.iter().all(|job| job.starts_with("sealift-wipe-")), "Jobs: {jobs:?}");
+    Ok(())
+}
+
+/// Its BackupConfiguration still says that it is ready.
+fn deleted_meanwhile(world: &World) -> Result<()> {
+    let (shore, _vault) = ready(world, "I07-meanwhile", true)?;
+    world.operator()?.kill()?;
+    let made = shore.delete(REPOSITORY).and_then(|()| shore.scene.session("late"));
+    world.operator()?.restart()?;
+    made?;
+    let session = shore.ended("late")?;
+    let phase = conditions::phase(&session);
+    ensure!(matches!(phase, "Skipped" | "Failed"), "{}", session["status"]);
     let jobs = shore.scene.client().names(Resource::JOB, &shore.scene.namespace)?;
     ensure!(jobs.iter().all(|job| job.starts_with("sealift-wipe-")), "Jobs: {jobs:?}");
     Ok(())

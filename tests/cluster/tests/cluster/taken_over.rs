@@ -123,7 +123,9 @@ fn of_somebody_else(world: &World) -> Result<()> {
     scene.apply(&scene.vault_secrets())?;
     scene.apply(&scene.repository()?)?;
     not_ready(&scene)?;
-    binding(&scene, &json!({"name": CRON_JOB}), "of-somebody-else")?;
+    // One that is watched, since it has the labels of all that Stash ever made.
+    let labels = json!({"app.kubernetes.io/managed-by": "stash.appscode.com"});
+    binding(&scene, &json!({"name": CRON_JOB, "labels": labels}), "of-somebody-else")?;
     let before = scene.object(Resource::ROLE_BINDING, CRON_JOB)?;
     names_its_repository(&scene)?;
     let backup = scene.wait_for_condition("CronJobCreated", "False CronJobCreationFailed")?;

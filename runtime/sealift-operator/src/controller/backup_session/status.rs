@@ -223,6 +223,13 @@ fn begin(status: &mut BackupSessionStatus, begun: &Begun<'_>, now: Timestamp) {
     status.phase = Some(BackupSessionPhase::Running);
 }
 
+/// One that somebody else has ended stays as it is.
+fn end_once(found: &mut BackupSession, end: &End<'_>) {
+    if !phase_of(found).is_final() {
+        found.status = Some(ended(found, end));
+    }
+}
+
 /// Writes the end.
 pub(super) async fn end(
     cluster: &Cluster,
@@ -230,10 +237,7 @@ pub(super) async fn end(
     end: &End<'_>,
 ) -> Result<BackupSession> {
     let written = server::update_known(&cluster.client, &**session, |found: &mut BackupSession| {
-        // Somebody else has ended it: it stays as it is.
-        if !phase_of(found).is_final() {
-            found.status = Some(ended(found, end));
-        }
+        end_once(found, end);
     })
     .await?;
     let status = written.status.as_ref();

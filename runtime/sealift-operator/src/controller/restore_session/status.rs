@@ -163,6 +163,15 @@ pub(super) async fn begun(
     Ok(())
 }
 
+/// One that somebody else has ended stays as it is.
+fn end_once(found: &mut RestoreSession, end: &End<'_>) {
+    use RestoreSessionPhase::{Failed, Succeeded, Unknown};
+    let phase = found.status.as_ref().and_then(|status| status.phase);
+    if !matches!(phase, Some(Succeeded | Failed | Unknown)) {
+        found.status = Some(ended(found, end));
+    }
+}
+
 /// Writes the end.
 pub(super) async fn end(
     cluster: &Cluster,
@@ -170,12 +179,7 @@ pub(super) async fn end(
     end: &End<'_>,
 ) -> Result<RestoreSession> {
     let written = server::update_known(&cluster.client, &**known, |found: &mut RestoreSession| {
-        use RestoreSessionPhase::{Failed, Succeeded, Unknown};
-        let phase = found.status.as_ref().and_then(|status| status.phase);
-        // Somebody else has ended it: it stays as it is.
-        if !matches!(phase, Some(Succeeded | Failed | Unknown)) {
-            found.status = Some(ended(found, end));
-        }
+        end_once(found, end);
     })
     .await?;
     let status = written.status.as_ref();
@@ -296,10 +300,29 @@ mod tests {
         .unwrap()
     }
 
-    fn ends(session: &RestoreSession, conclusion: &Conclusion) -> RestoreSessionStatus {
+    fn end(conclusion: &Conclusion) -> End<'_> {
         let now = "2026-01-01T00:02:05Z".parse().unwrap();
-        let end = End { conclusion, hostname: "host-0", time_out: "10s", statements: &[], now };
-        ended(session, &end)
+        End { conclusion, hostname: "host-0", time_out: "10s", statements: &[], now }
+    }
+
+    fn ends(session: &RestoreSession, conclusion: &Conclusion) -> RestoreSessionStatus {
+        ended(session, &end(conclusion))
+    }
+
+    #[test]
+    fn an_end_that_is_written_stays() {
+        let good = json!([{"hostname": "host-0", "phase": "Succeeded"}]);
+        let mut session = running(good, json!([]));
+        end_once(&mut session, &end(&Conclusion::Reported));
+        let phase = session.status.as_ref().and_then(|status| status.phase);
+        assert_eq!(phase, Some(RestoreSessionPhase::Succeeded));
+        for phase in ["Succeeded", "Failed", "Unknown"] {
+            let known = json!({"metadata": session.metadata, "spec": {},
+                "status": {"phase": phase, "sessionDuration": "7s"}});
+            let mut over: RestoreSession = serde_json::from_value(known.clone()).unwrap();
+            end_once(&mut over, &end(&Conclusion::Reported));
+            assert_eq!(serde_json::to_value(&over.status).unwrap(), known["status"]);
+        }
     }
 
     #[test]

@@ -55,20 +55,20 @@ fn target() -> ObjectRef {
     }
 }
 
+fn end<'a>(conclusion: &'a Conclusion, target: &'a ObjectRef) -> End<'a> {
+    End {
+        conclusion,
+        target: Some(target),
+        hostname: "host-0",
+        time_out: "20s",
+        retry_delay: 5,
+        history_cleaned: Some(Ok(())),
+        now: at(NOW),
+    }
+}
+
 fn ended_with(session: &BackupSession, conclusion: &Conclusion) -> BackupSessionStatus {
-    let target = target();
-    ended(
-        session,
-        &End {
-            conclusion,
-            target: Some(&target),
-            hostname: "host-0",
-            time_out: "20s",
-            retry_delay: 5,
-            history_cleaned: Some(Ok(())),
-            now: at(NOW),
-        },
-    )
+    ended(session, &end(conclusion, &target()))
 }
 
 fn phase(session: &BackupSession, conclusion: &Conclusion) -> BackupSessionPhase {
@@ -196,4 +196,19 @@ fn history_that_could_not_be_cleaned_fails_the_session_as_in_the_original() {
         said.message.as_deref(),
         Some("Failed to cleanup old BackupSessions. Reason: forbidden")
     );
+}
+
+#[test]
+fn an_end_that_is_written_stays() {
+    let target = target();
+    let end = end(&Conclusion::Reported, &target);
+    let mut open = reported("Succeeded", &ALL_WELL);
+    end_once(&mut open, &end);
+    assert_eq!(phase_of(&open), Phase::Succeeded);
+    for over in ["Succeeded", "Failed", "Skipped"] {
+        let known = json!({"phase": over, "sessionDuration": "7s"});
+        let mut session = session(known.clone());
+        end_once(&mut session, &end);
+        assert_eq!(serde_json::to_value(&session.status).unwrap(), known);
+    }
 }
