@@ -10,7 +10,7 @@ use sealift_host::ports::Ports;
 
 use crate::guests::{plugin, run, stage};
 use crate::ports::{Keys, Repository, Snapshot, network, plain};
-use crate::server::{Server, start};
+use crate::server::{Server, start, start_hasty};
 use crate::snapshots::{answer, noise, posted, snapshot, vault_that};
 
 const NAME: &str = "backup.snap";
@@ -139,6 +139,23 @@ async fn a_refusal_is_told_and_asked_for_before_the_snapshot_is_sent() {
     // By what is in it.
     let other = || answer(400, r#"{"errors":["could not verify hash file: other keys"]}"#);
     let server = vault_that(other).await;
+    let outcome = restore(&server, &keys(), &files, &[("waitTimeout", "0")]).await;
+    failed(&outcome, "invalid-parameter", "set force to true");
+}
+
+/// As Vault does, which reads no further than to the first thing that is wrong: what it says counts
+/// then, not that the connection is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_the_end_of_the_snapshot_is_told() {
+    let server = start_hasty(1000, |seen| match (seen.method.as_str(), &seen.body) {
+        ("POST", None) => answer(400, r#"{"errors":["could not verify hash file: other keys"]}"#),
+        ("POST", Some(_)) => answer(400, r#"{"errors":["failed to decompress: EOF"]}"#),
+        _ => answer(200, r#"{"initialized":true,"sealed":false,"leader_address":"http://me"}"#),
+    })
+    .await;
+    // More than fits into what lies between the two.
+    let whole = snapshot(&noise(32 << 20));
+    let files = [(NAME, whole.as_slice())];
     let outcome = restore(&server, &keys(), &files, &[("waitTimeout", "0")]).await;
     failed(&outcome, "invalid-parameter", "set force to true");
 }

@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// A request as the server saw it; the body is none if it broke off.
+/// A request as the server saw it; the body is none if it broke off or was not waited for.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -56,7 +57,15 @@ impl Server {
 
 /// Starts a server that answers every request with this.
 pub(crate) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Server {
-    serve(Arc::new(answer), None).await
+    serve(Arc::new(answer), None, u64::MAX).await
+}
+
+/// The same, but what is longer than this is answered before it is read, and the connection closed.
+pub(crate) async fn start_hasty(
+    patience: u64,
+    answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+) -> Server {
+    serve(Arc::new(answer), None, patience).await
 }
 
 /// A certificate for these names, signed by its own CA.
@@ -84,10 +93,11 @@ pub(crate) async fn start_tls(
     certificate: &Certificate,
     answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
 ) -> Server {
-    serve(Arc::new(answer), Some(TlsAcceptor::from(Arc::clone(&certificate.config)))).await
+    serve(Arc::new(answer), Some(TlsAcceptor::from(Arc::clone(&certificate.config))), u64::MAX)
+        .await
 }
 
-async fn serve(answer: Answering, tls: Option<TlsAcceptor>) -> Server {
+async fn serve(answer: Answering, tls: Option<TlsAcceptor>, patience: u64) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr().unwrap());
@@ -99,10 +109,10 @@ async fn serve(answer: Answering, tls: Option<TlsAcceptor>) -> Server {
             let (answer, tls, seen) = (Arc::clone(&answer), tls.clone(), Arc::clone(&remembered));
             tokio::spawn(async move {
                 match tls {
-                    None => connection(stream, answer, seen).await,
+                    None => connection(stream, answer, seen, patience).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            connection(stream, answer, seen).await;
+                            connection(stream, answer, seen, patience).await;
                         }
                     }
                 }
@@ -116,19 +126,27 @@ async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     answer: Answering,
     seen: Arc<Mutex<Vec<Seen>>>,
+    patience: u64,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
         let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
         async move {
             let (head, body) = request.into_parts();
+            let hasty = body.size_hint().lower() > patience;
+            let rest = tokio::spawn(body.collect());
+            let body = if hasty { None } else { rest.await.unwrap().ok() };
             let request = Seen {
                 method: head.method.to_string(),
                 path: head.uri.to_string(),
                 headers: head.headers,
-                body: body.collect().await.ok().map(http_body_util::Collected::to_bytes),
+                body: body.map(http_body_util::Collected::to_bytes),
             };
             seen.lock().unwrap().push(request.clone());
-            Ok::<_, Infallible>(answer(&request))
+            let mut answer = answer(&request);
+            if hasty {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
         }
     });
     // A client that goes away is what these tests are about.

@@ -127,25 +127,21 @@ async fn carried_out(cluster: &Cluster, unpushed: &Unpushed<'_>) -> Result<Optio
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
     let plan: Plan = serde_json::from_str(&text)
         .map_err(|source| Error::Serialise { object: format!("the plan of {session}"), source })?;
-    if told != digest || !is_of(&plan.session, &plan.invoker, unpushed) {
+    if told != digest || !is_of([&plan.session, &plan.invoker], session, unpushed.invoker) {
         tracing::warn!(%session, "the plan is not the one its Job was told; no metrics are pushed");
         return Ok(None);
     }
     Ok(Some((plan, digest)))
 }
 
-/// Whether session and invoker of a plan are these.
-fn is_of(session: &ObjectRef, invoker: &ObjectRef, unpushed: &Unpushed<'_>) -> bool {
-    *session == unpushed.session
-        && invoker.namespace == session.namespace
-        && Some(&invoker.name) == unpushed.invoker.name.as_ref()
+/// Whether session and invoker that a plan names are these.
+fn is_of(named: [&ObjectRef; 2], session: &ObjectRef, invoker: &ObjectMeta) -> bool {
+    let [own, by] = named;
+    own == session && by.namespace == session.namespace && Some(&by.name) == invoker.name.as_ref()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use sealift_api::backup_session::BackupSession;
-
     use super::*;
 
     fn object(kind: &str, namespace: &str, name: &str) -> ObjectRef {
@@ -159,24 +155,15 @@ mod tests {
         let session = object("BackupSession", "demo", "backup-1");
         let invoker = object("BackupConfiguration", "demo", "backup");
         let meta = ObjectMeta { name: Some("backup".to_owned()), ..ObjectMeta::default() };
-        let unpushed = Unpushed {
-            session: session.clone(),
-            job: OwnJob::of_backup(&BackupSession::default()),
-            session_owner: &OwnerReference::default(),
-            purpose: Purpose::Backup,
-            invoker: &meta,
-            invoker_owner: &OwnerReference::default(),
-            runtime: None,
-        };
-        assert!(is_of(&session, &invoker, &unpushed));
-        for (session, invoker) in [
-            (object("BackupSession", "other", "backup-1"), invoker.clone()),
-            (object("BackupSession", "demo", "backup-2"), invoker.clone()),
-            (object("RestoreSession", "demo", "backup-1"), invoker),
-            (session.clone(), object("BackupConfiguration", "other", "backup")),
-            (session, object("BackupConfiguration", "demo", "another")),
+        assert!(is_of([&session, &invoker], &session, &meta));
+        for (own, by) in [
+            (&object("BackupSession", "other", "backup-1"), &invoker),
+            (&object("BackupSession", "demo", "backup-2"), &invoker),
+            (&object("RestoreSession", "demo", "backup-1"), &invoker),
+            (&session, &object("BackupConfiguration", "other", "backup")),
+            (&session, &object("BackupConfiguration", "demo", "another")),
         ] {
-            assert!(!is_of(&session, &invoker, &unpushed), "{session} {invoker}");
+            assert!(!is_of([own, by], &session, &meta), "{own} {by}");
         }
     }
 }
