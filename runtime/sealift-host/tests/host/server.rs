@@ -133,8 +133,7 @@ async fn connection(
         async move {
             let (head, body) = request.into_parts();
             let hasty = body.size_hint().lower() > patience;
-            let rest = tokio::spawn(body.collect());
-            let body = if hasty { None } else { rest.await.unwrap().ok() };
+            let body = if hasty { None } else { body.collect().await.ok() };
             let request = Seen {
                 method: head.method.to_string(),
                 path: head.uri.to_string(),
