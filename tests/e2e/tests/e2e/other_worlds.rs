@@ -13,7 +13,7 @@ use sealift_e2e::sealift::Outcome;
 use wasm_encoder::{
     CodeSection, Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection,
     ComponentSection, CustomSection, ExportKind, ExportSection, FunctionSection, Module,
-    TypeSection,
+    RawSection, TypeSection,
 };
 
 use crate::bad_input::function;
@@ -86,6 +86,11 @@ const ROWS: &[Row] = &[
             )
         },
         &["descriptor", "source"],
+    ),
+    (
+        "a_source_whose_types_would_end_the_process_that_reads_them",
+        nested,
+        &["is not compiled", "more than 16 levels"],
     ),
     (
         "a_source_without_descriptor",
@@ -176,6 +181,16 @@ fn later_patch(world: &World) -> Result<()> {
     }
     ensure!(stage.scene.snapshot_files()? == 1, "there is not one snapshot");
     stage.scene.restic()?.check()
+}
+
+/// Types of components in each other, three bytes a level.
+fn nested() -> Result<Vec<u8>> {
+    let mut types = vec![1];
+    types.extend([0x41, 1, 1].repeat(100_000));
+    types.push(0x7d);
+    let mut component = described(SOURCE)?;
+    RawSection { id: 7, data: &types }.append_to_component(&mut component);
+    Ok(component)
 }
 
 /// The guest with these bytes for a descriptor.
