@@ -18,10 +18,15 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 9] = [
+const SERVERS: [&str; 14] = [
     "pause",
     "rest-server",
     "pushgateway",
+    "referrers",
+    "crane",
+    "oras",
+    "registry",
+    "cosign",
     "versitygw",
     "restic",
     "helm",
