@@ -135,7 +135,9 @@ pub enum ArtifactError {
         why: String,
     },
     /// Something that Kubernetes runs.
-    #[error("it is a container image, not a component; a Function's image is a WebAssembly component")]
+    #[error(
+        "it is a container image, not a component; a Function's image is a WebAssembly component"
+    )]
     Image,
     /// Many things under one name.
     #[error("it is an index of several manifests, not a component; name one of them by its digest")]

@@ -171,11 +171,8 @@ impl Cache {
         policy: &Digest,
         pulled: &Pulled,
     ) -> Result<(), CacheError> {
-        let record = Record {
-            reference: reference.to_string(),
-            policy: *policy,
-            pulled: pulled.clone(),
-        };
+        let record =
+            Record { reference: reference.to_string(), policy: *policy, pulled: pulled.clone() };
         self.write_note(&self.record_path(reference, policy), &record)
     }
 
@@ -187,9 +184,7 @@ impl Cache {
         let plain = !engine.is_empty()
             && engine.len() <= 128
             && engine.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        plain.then(|| {
-            self.root.join("forms").join(format!("{}-{engine}.cwasm", component.hex()))
-        })
+        plain.then(|| self.root.join("forms").join(format!("{}-{engine}.cwasm", component.hex())))
     }
 
     fn record_path(&self, reference: &Reference, policy: &Digest) -> PathBuf {

@@ -96,8 +96,7 @@ impl DockerConfigs {
     /// `$DOCKER_CONFIG` or `~/.docker`. Helper programs they name are run.
     #[must_use]
     pub fn of_user(env: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let folder =
-            |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let mut files = Vec::new();
         match folder("REGISTRY_AUTH_FILE") {
             Some(file) => files.push(file),
@@ -105,8 +104,8 @@ impl DockerConfigs {
                 folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
             ),
         }
-        let docker = folder("DOCKER_CONFIG")
-            .or_else(|| folder("HOME").map(|home| home.join(".docker")));
+        let docker =
+            folder("DOCKER_CONFIG").or_else(|| folder("HOME").map(|home| home.join(".docker")));
         files.extend(docker.map(|folder| folder.join("config.json")));
         Self { files, helpers: true }
     }
@@ -215,7 +214,11 @@ mod tests {
             ("evil-a.io", "x", "none"),
             ("g.io", "x", "none"),
         ] {
-            assert_eq!(told(&configs, registry, repository).await, expected, "{registry}/{repository}");
+            assert_eq!(
+                told(&configs, registry, repository).await,
+                expected,
+                "{registry}/{repository}"
+            );
         }
     }
 
@@ -243,8 +246,11 @@ mod tests {
     #[tokio::test]
     async fn mounted_secrets_are_read_in_their_order_and_run_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let entry = |user: &str| format!(r#"{{"auths": {{"a.io": {{"username": "{user}", "password": "p"}}}}}}"#);
-        for (name, text) in [("b", entry("second")), ("a", r#"{"credsStore": "none"}"#.to_owned())] {
+        let entry = |user: &str| {
+            format!(r#"{{"auths": {{"a.io": {{"username": "{user}", "password": "p"}}}}}}"#)
+        };
+        for (name, text) in [("b", entry("second")), ("a", r#"{"credsStore": "none"}"#.to_owned())]
+        {
             std::fs::create_dir(folder.path().join(name)).unwrap();
             std::fs::write(folder.path().join(name).join(".dockerconfigjson"), text).unwrap();
         }

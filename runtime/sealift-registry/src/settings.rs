@@ -156,7 +156,13 @@ impl Place {
     #[must_use]
     pub fn usual(host: &str) -> Self {
         let loopback = is_loopback(host);
-        Self { host: host.to_owned(), mirrors: Vec::new(), plain_http: loopback, ca: None, loopback }
+        Self {
+            host: host.to_owned(),
+            mirrors: Vec::new(),
+            plain_http: loopback,
+            ca: None,
+            loopback,
+        }
     }
 
     /// `https`, or `http` where that is set.
@@ -174,7 +180,9 @@ fn is_loopback(host: &str) -> bool {
     };
     let number = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost"
-        || number.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || number
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 fn check(place: &Place) -> Result<(), SettingsError> {
@@ -187,9 +195,9 @@ fn check(place: &Place) -> Result<(), SettingsError> {
     }
     for mirror in &place.mirrors {
         let whole = format!("{}/{}", mirror.host, mirror.prefix);
-        let is_name = whole.parse::<crate::Reference>().is_ok_and(|read| read.to_string() == whole
-            && read.tag().is_none()
-            && read.digest().is_none());
+        let is_name = whole.parse::<crate::Reference>().is_ok_and(|read| {
+            read.to_string() == whole && read.tag().is_none() && read.digest().is_none()
+        });
         if !mirror.prefix.is_empty() && !is_name {
             return Err(SettingsError::Prefix {
                 host: mirror.host.clone(),

@@ -103,9 +103,7 @@ struct Shared {
 
 impl Double {
     /// Starts one on loopback.
-    pub fn start(
-        answers: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
-    ) -> Result<Self> {
+    pub fn start(answers: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("failed to listen")?;
         let port = listener.local_addr().context("failed to read the port")?.port();
         let shared = Arc::new(Shared {

@@ -88,7 +88,11 @@ fn what_is_no_component_is_named() {
         // An image whose layer pretends to be a component is still an image.
         (manifest(IMAGE_CONFIGS[0], &[LAYER]), MANIFEST, ArtifactError::Image),
         (r#"{"manifests":[]}"#.to_owned(), INDEX, ArtifactError::Index),
-        (r#"{"mediaType":"application/vnd.oci.image.index.v1+json"}"#.to_owned(), "", ArtifactError::Index),
+        (
+            r#"{"mediaType":"application/vnd.oci.image.index.v1+json"}"#.to_owned(),
+            "",
+            ArtifactError::Index,
+        ),
         (r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(), "", ArtifactError::Image),
         (manifest(CONFIG, &[LAYER, LAYER]), MANIFEST, ArtifactError::Layers(2)),
         (manifest(CONFIG, &[]), MANIFEST, ArtifactError::Layers(0)),

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -105,7 +105,8 @@ impl Config {
 
 impl Entry {
     fn login(&self) -> Result<Option<Login>, &'static str> {
-        let filled = |text: &Option<Zeroizing<String>>| text.clone().filter(|text| !text.is_empty());
+        let filled =
+            |text: &Option<Zeroizing<String>>| text.clone().filter(|text| !text.is_empty());
         if let Some(token) = filled(&self.identitytoken) {
             return Ok(Some(Login::Identity(token)));
         }
@@ -137,5 +138,7 @@ fn place(key: &str) -> (&str, &str) {
 
 fn is_below(repository: &str, path: &str) -> bool {
     path.is_empty()
-        || repository.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || repository
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -33,7 +33,8 @@ pub(super) async fn ask(name: &str, registry: &str) -> Result<Option<Login>, Cre
         why,
     };
     // A name with a slash would be a program of somebody else's choice.
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    {
         return Err(refused("its name is none".to_owned()));
     }
     let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };

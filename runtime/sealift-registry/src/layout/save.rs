@@ -64,9 +64,8 @@ async fn one<W: Write>(
     let digest = client.resolve(reference).await.map_err(wire)?;
     let pinned = reference.pinned(digest);
     let document = client.manifest(&pinned).await.map_err(wire)?;
-    artifact::read(&document.bytes, &document.media_type).map_err(|source| {
-        LayoutError::Artifact { reference: reference.to_string(), source }
-    })?;
+    artifact::read(&document.bytes, &document.media_type)
+        .map_err(|source| LayoutError::Artifact { reference: reference.to_string(), source })?;
     let name = BTreeMap::from([(NAME.to_owned(), reference.to_string())]);
     whole(client, &pinned, &document, Some(name), growing).await?;
     let found = client.referrers(&pinned, &digest).await.map_err(wire)?;

@@ -89,7 +89,8 @@ pub(super) fn read(yaml: &str, files: Files<'_>) -> Result<Policy, Vec<PolicyErr
     if yaml.len() > MOST_BYTES {
         return Err(vec![PolicyError::Large(MOST_BYTES)]);
     }
-    let file: File = serde_saphyr::from_str(yaml).map_err(|error| vec![PolicyError::Form(error)])?;
+    let file: File =
+        serde_saphyr::from_str(yaml).map_err(|error| vec![PolicyError::Form(error)])?;
     let mut reading = Reading { files, seen: yaml.as_bytes().to_vec(), errors: Vec::new() };
     let rules = file
         .policies
@@ -130,7 +131,10 @@ impl Reading<'_> {
         let given = entry.keys.iter().map(|key| &key.name);
         for name in given.chain(entry.identities.iter().map(|identity| &identity.name)) {
             if name.trim().is_empty() || !names.insert(name.clone()) {
-                self.wrong(field.to_owned(), "keys and identities have a name each, and no two one");
+                self.wrong(
+                    field.to_owned(),
+                    "keys and identities have a name each, and no two one",
+                );
             }
         }
         let images = self.patterns(&format!("{field}.images"), &entry.images);
@@ -145,7 +149,8 @@ impl Reading<'_> {
     }
 
     fn patterns(&mut self, field: &str, texts: &[String]) -> Vec<Pattern> {
-        let named = texts.iter().enumerate().map(|(index, text)| (format!("{field}[{index}]"), text));
+        let named =
+            texts.iter().enumerate().map(|(index, text)| (format!("{field}[{index}]"), text));
         named.filter_map(|(field, text)| self.pattern(field, text)).collect()
     }
 

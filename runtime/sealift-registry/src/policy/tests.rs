@@ -49,7 +49,9 @@ fn all_that_is_wrong_is_told_with_its_place() {
         errors.iter().map(|error| sealift_core::causes::chain_of_causes(error)).collect::<Vec<_>>()
     };
     assert_eq!(
-        of("policies:\n- images: [\"a/***\", \"\"]\n  signature: required\n- images: []\n  signature: none\n  keys: [{name: a, publicKey: x}]\n- images: [\"a.io/**\"]\n  signature: optional\n  identities: [{name: \"\", issuer: i, subject: s, trustedRoot: root.json}]\n"),
+        of(
+            "policies:\n- images: [\"a/***\", \"\"]\n  signature: required\n- images: []\n  signature: none\n  keys: [{name: a, publicKey: x}]\n- images: [\"a.io/**\"]\n  signature: optional\n  identities: [{name: \"\", issuer: i, subject: s, trustedRoot: root.json}]\n"
+        ),
         [
             "policies[0].signature: it is required, and neither keys nor identities say of whom",
             "policies[0].images[0]: \"a/***\": the pattern has more than two `*` in a row",
@@ -70,7 +72,10 @@ fn all_that_is_wrong_is_told_with_its_place() {
         "policies: [",
     ] {
         let errors = of(yaml);
-        assert!(errors.len() == 1 && errors[0].contains("the trust policy is not read"), "{errors:?}");
+        assert!(
+            errors.len() == 1 && errors[0].contains("the trust policy is not read"),
+            "{errors:?}"
+        );
     }
 }
 

@@ -58,8 +58,7 @@ pub async fn signatures(
 }
 
 fn looks_like_one(referrer: &Referrer) -> bool {
-    let by_type =
-        referrer.artifact_type.as_deref().is_some_and(|found| found.starts_with(BUNDLES));
+    let by_type = referrer.artifact_type.as_deref().is_some_and(|found| found.starts_with(BUNDLES));
     let by_words = referrer
         .annotations
         .as_ref()

@@ -230,7 +230,9 @@ fn written(block: &Pem) -> String {
 
 fn encrypt(pkcs8: &[u8], password: &Zeroizing<String>) -> Result<Vec<u8>, KeyError> {
     let (mut salt, mut nonce) = ([0; SALT], [0; NONCE]);
-    fill(&mut salt).and_then(|()| fill(&mut nonce)).map_err(|_| KeyError::Library("draw a salt"))?;
+    fill(&mut salt)
+        .and_then(|()| fill(&mut nonce))
+        .map_err(|_| KeyError::Library("draw a salt"))?;
     let key = derive(password, &salt, WORK_OF_TODAY.1)?;
     let ciphertext = XSalsa20Poly1305::new(Key::from_slice(&*key))
         .encrypt(Nonce::from_slice(&nonce), pkcs8)

@@ -18,7 +18,7 @@ pub use find::signatures;
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use sign::{SignError, sign};
 pub use statement::statement;
-pub use verify::{Reject, Signer, Trust, TrustedIdentity, TrustedKey, TrustError, verify};
+pub use verify::{Reject, Signer, Trust, TrustError, TrustedIdentity, TrustedKey, verify};
 
 /// The type of a bundle, and the kind of artifact that carries one.
 pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

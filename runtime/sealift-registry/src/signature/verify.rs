@@ -10,10 +10,10 @@ use sealift_core::pattern::Pattern;
 use serde::{Deserialize, Serialize};
 use sigstore_verify::crypto::{SubjectAltName, VerificationKey};
 use sigstore_verify::trust_root::TrustedRoot;
+use sigstore_verify::types::bundle::VerificationMaterialContent;
 use sigstore_verify::types::{
     Bundle, DerPublicKey, DsseEnvelope, Sha256Hash, SignatureContent, Statement,
 };
-use sigstore_verify::types::bundle::VerificationMaterialContent;
 use sigstore_verify::{Error, VerificationPolicy, Verifier};
 
 use super::key::PublicKey;

@@ -137,7 +137,8 @@ impl Client {
                     ("client_id", "sealift"),
                     ("refresh_token", token.as_str()),
                 ]);
-                let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+                let text =
+                    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
                 headers.insert(
                     CONTENT_TYPE,
                     HeaderValue::from_static("application/x-www-form-urlencoded"),
@@ -235,7 +236,10 @@ mod tests {
             told(&["Bearer realm=\"https://a/t\",service=\"a.io\",scope=\"repository:b:pull\""]),
             "https://a/t Some(\"a.io\")"
         );
-        assert_eq!(told(&["Basic realm=\"x\"", "bearer Realm=\"https://a/t\""]), "https://a/t None");
+        assert_eq!(
+            told(&["Basic realm=\"x\"", "bearer Realm=\"https://a/t\""]),
+            "https://a/t None"
+        );
         assert_eq!(told(&["Negotiate", "Digest realm=\"x\",nonce=\"y\""]), "none");
         assert_eq!(told(&["Bearer service=\"x\""]), "none");
         assert_eq!(told(&[&format!("Bearer realm=\"{}\"", "a".repeat(9000))]), "none");

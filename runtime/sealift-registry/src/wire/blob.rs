@@ -43,7 +43,10 @@ impl Blob {
         };
         let Some(piece) = piece else {
             if self.left > 0 {
-                return Err(WireError::Form { what, why: format!("it ends {} bytes early", self.left) });
+                return Err(WireError::Form {
+                    what,
+                    why: format!("it ends {} bytes early", self.left),
+                });
             }
             let found = Digest::finish(std::mem::take(&mut self.hash));
             if found != self.promised {
@@ -170,11 +173,11 @@ impl Client {
         }
         let source = self.origin(reference);
         let url = source.url("blobs/uploads/")?;
-        let ask = Ask::write(&source, Method::POST, url.clone(), what.clone())
-            .body(Bytes::new());
+        let ask = Ask::write(&source, Method::POST, url.clone(), what.clone()).body(Bytes::new());
         let answer = self.send(ask).await?;
         let refused = |why: &str| WireError::Form { what: what.clone(), why: why.to_owned() };
-        let to = answer.header(LOCATION.as_str()).ok_or_else(|| refused("no place for it is named"))?;
+        let to =
+            answer.header(LOCATION.as_str()).ok_or_else(|| refused("no place for it is named"))?;
         let mut to = url.join(to).map_err(|_| refused("the place for it is no URL"))?;
         check_next(&source.place, &to).map_err(|why| refused(&format!("it is sent {why}")))?;
         to.query_pairs_mut().append_pair("digest", &digest.to_string());

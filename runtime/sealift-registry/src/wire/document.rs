@@ -247,12 +247,9 @@ fn no_version(reference: &Reference) -> WireError {
 /// The digest the registry says its answer has. One of another algorithm says nothing to us.
 fn told_digest(answer: &Answer) -> Result<Option<Digest>, WireError> {
     match answer.header("docker-content-digest") {
-        Some(text) if text.starts_with("sha256:") => {
-            Digest::from_str(text).map(Some).map_err(|error| WireError::Form {
-                what: answer.what.clone(),
-                why: error.to_string(),
-            })
-        }
+        Some(text) if text.starts_with("sha256:") => Digest::from_str(text)
+            .map(Some)
+            .map_err(|error| WireError::Form { what: answer.what.clone(), why: error.to_string() }),
         _ => Ok(None),
     }
 }

@@ -174,7 +174,11 @@ fn told(message: &str) -> String {
 }
 
 fn advice(known: bool) -> &'static str {
-    if known { "the credentials it got do not allow that" } else { "no credentials are known for it" }
+    if known {
+        "the credentials it got do not allow that"
+    } else {
+        "no credentials are known for it"
+    }
 }
 
 impl WireError {

@@ -153,10 +153,8 @@ impl Source {
             host => host,
         };
         let text = format!("{}://{host}/v2/{}/{rest}", self.place.scheme(), self.repository);
-        Url::parse(&text).map_err(|_| WireError::Form {
-            what: self.name(),
-            why: "it makes no URL".to_owned(),
-        })
+        Url::parse(&text)
+            .map_err(|_| WireError::Form { what: self.name(), why: "it makes no URL".to_owned() })
     }
 
     /// How messages call it.

@@ -100,8 +100,7 @@ impl Client {
                 Ok(answer) => answer,
                 // The answers of registries that have never heard of it.
                 Err(
-                    WireError::NotFound { .. }
-                    | WireError::Refused { status: 400 | 405 | 406, .. },
+                    WireError::NotFound { .. } | WireError::Refused { status: 400 | 405 | 406, .. },
                 ) if found.is_empty() => return Ok(None),
                 Err(error) => return Err(error),
             };
@@ -179,8 +178,8 @@ impl Client {
         let (mut list, etag) = match self.document_of_origin(tagged).await {
             Ok(document) => {
                 // Entries of others are kept as they are, with everything we know nothing of.
-                let list: Value = serde_json::from_slice(&document.bytes)
-                    .map_err(|_| no_list(&what))?;
+                let list: Value =
+                    serde_json::from_slice(&document.bytes).map_err(|_| no_list(&what))?;
                 (list, document.etag)
             }
             Err(WireError::NotFound { .. }) => {
@@ -226,8 +225,7 @@ fn index(what: &str, bytes: &[u8]) -> Result<Vec<Referrer>, WireError> {
 
 /// The tag of the list, as the specification names it.
 fn tag_of(reference: &Reference, digest: &Digest) -> Result<Reference, WireError> {
-    reference.tagged(&format!("sha256-{}", digest.hex())).map_err(|error| WireError::Form {
-        what: reference.to_string(),
-        why: error.to_string(),
-    })
+    reference
+        .tagged(&format!("sha256-{}", digest.hex()))
+        .map_err(|error| WireError::Form { what: reference.to_string(), why: error.to_string() })
 }

@@ -97,10 +97,8 @@ impl Client {
                     continue;
                 }
             }
-            let busy = matches!(
-                status,
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-            );
+            let busy =
+                matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             let after = retry_after(response.headers());
             attempts += 1;
             if busy && attempts < ATTEMPTS {
@@ -163,10 +161,8 @@ impl Client {
     ) -> Result<Response, WireError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let loopback = place.loopback.then(|| name_of(&place.host));
-        check_literal(url, loopback).map_err(|Prohibition(why)| WireError::Prohibited {
-            what: what.to_owned(),
-            why,
-        })?;
+        check_literal(url, loopback)
+            .map_err(|Prohibition(why)| WireError::Prohibited { what: what.to_owned(), why })?;
         let after = self.patience_for(body.as_ref().map_or(0, |body| body.len() as u64));
         let mut request = self.http(place).request(method, url.clone()).headers(headers);
         if let Some(body) = body {
@@ -215,7 +211,8 @@ impl Client {
         let answer =
             Answer { what: what.clone(), host: host.clone(), response, patience: self.patience() };
         // What a refusal says is a help and not a need.
-        let message = answer.small(limits::ERROR).await.map(|body| words(&body)).unwrap_or_default();
+        let message =
+            answer.small(limits::ERROR).await.map(|body| words(&body)).unwrap_or_default();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 WireError::Denied { what, host, status: status.as_u16(), message, known }

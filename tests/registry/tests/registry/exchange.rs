@@ -27,7 +27,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             trial(world, name("an_image_is_refused_by_name"), move |world| image(world, which)),
             trial(world, name("an_index_is_refused_by_name"), move |world| index(world, which)),
             trial(world, name("tags_are_listed"), move |world| tags(world, which)),
-            trial(world, name("what_is_not_there_is_not_found"), move |world| missing(world, which)),
+            trial(world, name("what_is_not_there_is_not_found"), move |world| {
+                missing(world, which)
+            }),
         ]);
     }
     trials
@@ -64,8 +66,7 @@ async fn ours(world: Arc<World>, which: Which) -> Result<()> {
 
 async fn again(world: Arc<World>, which: Which) -> Result<()> {
     let (place, component) = world.pushed(which).await?;
-    let digest =
-        push(&client()?, &place, &component.artifact, component.wasm.clone()).await?;
+    let digest = push(&client()?, &place, &component.artifact, component.wasm.clone()).await?;
     ensure!(digest == component.artifact.digest, "another digest");
     // Under its digest alone, too, where there is no tag.
     let bare: Reference = place.place().parse()?;

@@ -69,8 +69,7 @@ impl Honest {
         let (path, _) = seen.path.split_once('?').unwrap_or((&seen.path, ""));
         let Some(rest) = path.strip_prefix(NAME) else { return Reply::status(404) };
         let told = |bytes: &[u8]| {
-            Reply::ok(MANIFEST, bytes)
-                .with("Docker-Content-Digest", Digest::of(bytes).to_string())
+            Reply::ok(MANIFEST, bytes).with("Docker-Content-Digest", Digest::of(bytes).to_string())
         };
         let is = |kind: &str, bytes: &[u8]| rest == format!("{kind}/{}", Digest::of(bytes));
         let stream = "application/octet-stream";
@@ -104,7 +103,9 @@ fn instead(manifest: Vec<u8>, media_type: &'static str) -> Lie {
     Box::new(move |_, seen, _| {
         let asked = seen.path == format!("{NAME}manifests/1")
             || seen.path == format!("{NAME}manifests/{digest}");
-        asked.then(|| Reply::ok(media_type, manifest.clone()).with("Docker-Content-Digest", &*digest))
+        asked.then(|| {
+            Reply::ok(media_type, manifest.clone()).with("Docker-Content-Digest", &*digest)
+        })
     })
 }
 
@@ -357,7 +358,9 @@ fn about_form() -> Vec<Row> {
     ]
 }
 
-fn about_signatures(row: impl Fn(&'static str, Lie, fn(&Outcome, &Double) -> bool) -> Row) -> Vec<Row> {
+fn about_signatures(
+    row: impl Fn(&'static str, Lie, fn(&Outcome, &Double) -> bool) -> Row,
+) -> Vec<Row> {
     vec![
         row(
             "more_referrers_than_anything_has",
@@ -412,7 +415,9 @@ fn about_signatures(row: impl Fn(&'static str, Lie, fn(&Outcome, &Double) -> boo
                 if honest.asks_for(seen, "referrers", manifest) {
                     return Some(Reply::ok(INDEX, list.to_string()));
                 }
-                honest.asks_for(seen, "manifests", &carrier).then(|| Reply::ok(MANIFEST, carrier.clone()))
+                honest
+                    .asks_for(seen, "manifests", &carrier)
+                    .then(|| Reply::ok(MANIFEST, carrier.clone()))
             }),
             is_unsigned,
         ),
@@ -428,7 +433,9 @@ fn about_signatures(row: impl Fn(&'static str, Lie, fn(&Outcome, &Double) -> boo
                 if honest.asks_for(seen, "referrers", manifest) {
                     return Some(Reply::ok(INDEX, list.to_string()));
                 }
-                honest.asks_for(seen, "manifests", &carrier).then(|| Reply::ok(MANIFEST, carrier.clone()))
+                honest
+                    .asks_for(seen, "manifests", &carrier)
+                    .then(|| Reply::ok(MANIFEST, carrier.clone()))
             }),
             |outcome, double| {
                 is_unsigned(outcome, double)
@@ -590,9 +597,7 @@ async fn lost_service() -> Result<()> {
 }
 
 /// A registry that wants a password and sends what is asked for elsewhere.
-fn wanting_a_password(
-    then: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
-) -> Result<Double> {
+fn wanting_a_password(then: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Result<Double> {
     Double::start(move |seen, _| match &seen.authorization {
         None => Reply::status(401).with("WWW-Authenticate", "Basic realm=\"tests\""),
         Some(_) => then(seen),
@@ -608,9 +613,8 @@ async fn redirected() -> Result<()> {
     let (client, _folder) = client(&double.host())?;
     let reference: Reference = format!("{}/acme/export:1", double.host()).parse()?;
     let component = &honest.component.artifact.component;
-    let bytes = client
-        .small_blob(&reference, &component.digest, component.size, component.size)
-        .await?;
+    let bytes =
+        client.small_blob(&reference, &component.digest, component.size, component.size).await?;
     ensure!(bytes == honest.component.wasm, "other bytes");
     let seen = stranger.seen();
     ensure!(seen.len() == 1 && seen[0].authorization.is_none(), "{seen:?}");

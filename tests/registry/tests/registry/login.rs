@@ -86,8 +86,7 @@ async fn authority(world: Arc<World>) -> Result<()> {
     let place: Reference = format!("{host}/acme/export:1").parse()?;
     let component = Component::new(2);
     let with = |ca: Option<String>| -> Result<Client> {
-        let places =
-            vec![Place { ca, plain_http: false, loopback: true, ..Place::usual(&host) }];
+        let places = vec![Place { ca, plain_http: false, loopback: true, ..Place::usual(&host) }];
         Ok(Client::new(Settings { places, ..Settings::default() }, Arc::new(Anonymous))?)
     };
     match push(&with(None)?, &place, &component.artifact, component.wasm.clone()).await {

@@ -25,9 +25,10 @@ pub fn tests() -> Vec<Trial> {
         ("this_machine", "127.0.0.1"),
         ("nowhere", "0.0.0.0"),
     ] {
-        trials.push(Trial::test(format!("names::one_that_leads_to_{name}_is_not_followed"), || {
-            run(leads_to(address))
-        }));
+        trials
+            .push(Trial::test(format!("names::one_that_leads_to_{name}_is_not_followed"), || {
+                run(leads_to(address))
+            }));
     }
     trials.push(Trial::test("names::one_that_may_lead_here_does", || run(leads_here())));
     trials.push(Trial::test("names::one_that_changes_its_mind_is_checked_each_time", || {
@@ -68,7 +69,10 @@ async fn leads_to(address: &'static str) -> Result<()> {
         Err(error @ WireError::Prohibited { .. }) => {
             ensure!(error.class() == Class::Invalid);
             let text = error.to_string();
-            ensure!(text.contains("registry.test") && text.contains("never connected to"), "{text}");
+            ensure!(
+                text.contains("registry.test") && text.contains("never connected to"),
+                "{text}"
+            );
         }
         other => bail!("{other:?}"),
     }

@@ -29,7 +29,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             trial(world, name("we_verify_what_cosign_signs"), move |world| theirs(world, which)),
             trial(world, name("key_files_go_both_ways"), move |world| files(world, which)),
             trial(world, name("one_good_signature_is_enough"), move |world| both(world, which)),
-            trial(world, name("a_strangers_signature_is_none"), move |world| stranger(world, which)),
+            trial(world, name("a_strangers_signature_is_none"), move |world| {
+                stranger(world, which)
+            }),
             trial(world, name("nothing_signed_is_told_as_such"), move |world| none(world, which)),
             trial(world, name("an_attestation_of_cosign_is_no_signature"), move |world| {
                 attested(world, which)
@@ -70,7 +72,10 @@ async fn ours(world: Arc<World>, which: Which) -> Result<()> {
     let acme = key_files(here, "acme")?;
     key_files(here, "other")?;
     let reference = pinned(&place, component.artifact.digest);
-    ensure!(!cosign_verifies(&cosign, here, "acme.pub", &reference)?, "verified before it was signed");
+    ensure!(
+        !cosign_verifies(&cosign, here, "acme.pub", &reference)?,
+        "verified before it was signed"
+    );
     let digest = signed(&place, &acme).await?;
     ensure!(digest == component.artifact.digest, "something else was signed");
     ensure!(cosign_verifies(&cosign, here, "acme.pub", &reference)?, "cosign does not verify it");

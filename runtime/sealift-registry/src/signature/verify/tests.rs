@@ -108,10 +108,7 @@ fn what_is_no_bundle_is_refused() {
         &["verificationMaterial"],
         serde_json::json!({"certificate": {"rawBytes": "AAAA"}}),
     );
-    assert_eq!(
-        of(&certified),
-        Err(Reject::Kind { found: "a certificate", wanted: "keys" })
-    );
+    assert_eq!(of(&certified), Err(Reject::Kind { found: "a certificate", wanted: "keys" }));
     let nobody = verify(&manifest, &signed, &Trust::default());
     assert_eq!(nobody, Err(Reject::Kind { found: "a key", wanted: "identities" }));
 }
