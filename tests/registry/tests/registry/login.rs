@@ -77,9 +77,17 @@ async fn password(world: Arc<World>) -> Result<()> {
 async fn authority(world: Arc<World>) -> Result<()> {
     let folder = world.folder()?;
     let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
-    fs::write(&certificate, made.cert.pem())?;
-    fs::write(&key, made.signing_key.serialize_pem())?;
+    let mut params = rcgen::CertificateParams::new(Vec::new())?;
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Authority of the tests");
+    let own = rcgen::KeyPair::generate()?;
+    let authority = params.self_signed(&own)?.pem();
+    let issuer = rcgen::Issuer::new(params, own);
+    let server = rcgen::KeyPair::generate()?;
+    let made =
+        rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&server, &issuer)?;
+    fs::write(&certificate, made.pem())?;
+    fs::write(&key, server.serialize_pem())?;
     let options = Options { users: None, tls: Some((certificate, key)) };
     let registry = Registry::distribution(folder.path(), &options)?;
     let host = registry.host();
@@ -95,7 +103,7 @@ async fn authority(world: Arc<World>) -> Result<()> {
         }
         other => bail!("{other:?}"),
     }
-    let trusting = with(Some(made.cert.pem()))?;
+    let trusting = with(Some(authority))?;
     push(&trusting, &place, &component.artifact, component.wasm.clone()).await?;
     let (_, bytes) = pulled(&trusting, &place, &Policy::of_everything()).await?;
     ensure!(bytes == component.wasm, "other bytes");
