@@ -33,7 +33,7 @@ struct Recipe {
     tags: &'static str,
 }
 
-const RECIPES: [Recipe; 14] = [
+const RECIPES: [Recipe; 15] = [
     Recipe::plain("pushgateway", "about 20 s"),
     Recipe::plain("rest-server", "about 10 s"),
     // As restic's own releases are built: without a way to Google's storage by gRPC.
@@ -47,6 +47,7 @@ const RECIPES: [Recipe; 14] = [
     Recipe::plain("crane", "about 20 s"),
     Recipe::plain("oras", "about 20 s"),
     Recipe::plain("cosign", "about 2 min"),
+    Recipe::plain("keyless", "about 1 min"),
     Recipe { alone: true, ..Recipe::plain("coredns", "about 2 min") },
     Recipe { alone: true, ..Recipe::plain("helm", "about 2 min") },
     Recipe { alone: true, ..Recipe::plain("pause", "a few seconds") },

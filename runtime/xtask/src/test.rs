@@ -18,7 +18,7 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 14] = [
+const SERVERS: [&str; 15] = [
     "pause",
     "rest-server",
     "pushgateway",
@@ -27,6 +27,7 @@ const SERVERS: [&str; 14] = [
     "oras",
     "registry",
     "cosign",
+    "keyless",
     "versitygw",
     "restic",
     "helm",

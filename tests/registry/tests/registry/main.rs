@@ -17,6 +17,7 @@
 mod carried;
 mod exchange;
 mod hostile;
+mod keyless;
 mod login;
 mod names;
 mod signatures;
@@ -35,6 +36,7 @@ fn main() {
     let trials: Vec<Trial> = [
         exchange::tests(&world),
         signatures::tests(&world),
+        keyless::tests(&world),
         tampered::tests(&world),
         carried::tests(&world),
         login::tests(&world),
