@@ -81,10 +81,8 @@ impl Client {
                 }
             }
             // Some have no HEAD, and what is wrong is told by the answer to GET only.
-            Err(error @ (WireError::NotFound { .. } | WireError::Unreachable { .. })) => {
-                return Err(error);
-            }
-            Err(_) => {}
+            Err(WireError::Refused { .. } | WireError::Denied { .. }) => {}
+            Err(error) => return Err(error),
         }
         Ok(self.document_at(source, reference, target).await?.digest)
     }

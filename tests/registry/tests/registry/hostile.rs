@@ -304,8 +304,8 @@ fn rows() -> Vec<Row> {
             "too_many_requests_always",
             Box::new(|_, _, _| Some(Reply::status(429).with("Retry-After", "0"))),
             |outcome, double| {
-                // HEAD and GET, four times each.
-                matches!(wire(outcome), Some(WireError::TooMany { .. })) && double.seen().len() == 8
+                // As often as is tried, and then it is the caller's turn.
+                matches!(wire(outcome), Some(WireError::TooMany { .. })) && double.seen().len() == 4
             },
         ),
         row(
