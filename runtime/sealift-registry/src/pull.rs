@@ -64,10 +64,12 @@ pub enum PullError {
         source: WireError,
     },
     /// Nobody has signed it.
-    #[error("{reference} is not signed, and the trust policy wants a signature")]
+    #[error("{reference} is not signed, and the trust policy wants a signature{}", old(*.of_old))]
     Unsigned {
         /// What, pinned.
         reference: String,
+        /// Whether it has a signature as cosign wrote them before version 3.
+        of_old: bool,
     },
     /// Somebody has, but nobody who is trusted, or not this.
     #[error("{reference} has {} and none that is trusted: {}", count(*.signatures), lines(.rejects))]
@@ -97,6 +99,10 @@ pub enum PullError {
         #[source]
         source: io::Error,
     },
+}
+
+fn old(of_old: bool) -> &'static str {
+    if of_old { "; it has one in the form of cosign 2, so sign it again with cosign 3" } else { "" }
 }
 
 fn count(signatures: usize) -> String {
@@ -188,7 +194,15 @@ pub async fn signer(
             notes.push(format!("{} of nobody trusted: {}", count(signatures), lines(&rejects)));
             Ok(Signer::Unsigned)
         }
-        (_, 0) => Err(PullError::Unsigned { reference }),
+        (_, 0) => {
+            // Only the reason is better for it: such a signature is never read.
+            let tag = pinned.tagged(&format!("sha256-{}.sig", manifest.hex()));
+            let of_old = match tag {
+                Ok(tag) => client.resolve(&tag).await.is_ok(),
+                Err(_) => false,
+            };
+            Err(PullError::Unsigned { reference, of_old })
+        }
         _ => Err(PullError::Untrusted { reference, signatures, rejects }),
     }
 }

@@ -42,6 +42,9 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             trial(world, name("a_signature_travels_with_oras"), move |world| {
                 travelled(world, which)
             }),
+            trial(world, name("a_signature_of_cosign_2_is_told_as_such"), move |world| {
+                of_old(world, which)
+            }),
             trial(world, name("what_is_optional_is_told"), move |world| optional(world, which)),
         ]);
     }
@@ -156,8 +159,25 @@ async fn none(world: Arc<World>, which: Which) -> Result<()> {
     let (place, component) = world.pushed(which).await?;
     let policy = trusting("acme", SigningKey::generate()?.public());
     match pulled(&client()?, &place, &policy).await {
-        Err(PullError::Unsigned { reference }) => {
+        Err(PullError::Unsigned { reference, of_old: false }) => {
             ensure!(reference == pinned(&place, component.artifact.digest), "{reference}");
+            Ok(())
+        }
+        other => bail!("{other:?}"),
+    }
+}
+
+async fn of_old(world: Arc<World>, which: Which) -> Result<()> {
+    let (place, component) = world.pushed(which).await?;
+    let folder = world.folder()?;
+    let (cosign, here) = (Tool::cosign(folder.path())?, folder.path());
+    let acme = key_files(here, "acme")?;
+    let reference = pinned(&place, component.artifact.digest);
+    let old = ["--new-bundle-format=false", "--key", "acme.key", &reference];
+    cosign.run(here, &[&SIGN[..], &old].concat())?;
+    match pulled(&client()?, &place, &trusting("acme", acme.public())).await {
+        Err(error @ PullError::Unsigned { of_old: true, .. }) => {
+            ensure!(error.to_string().contains("sign it again with cosign 3"), "{error}");
             Ok(())
         }
         other => bail!("{other:?}"),
