@@ -52,7 +52,7 @@ pub enum PolicyError {
     Large(usize),
     /// No YAML, or a key that is unknown, missing or of another type.
     #[error("the trust policy is not read")]
-    Form(#[source] serde_saphyr::Error),
+    Form(#[source] Box<serde_saphyr::Error>),
     /// A pattern that is none.
     #[error("{field}: {text:?}")]
     Pattern {

@@ -72,7 +72,7 @@ pub enum SettingsError {
     Large,
     /// No YAML, or a key that is unknown or of another type.
     #[error("the settings of registries are not read")]
-    Form(#[source] serde_saphyr::Error),
+    Form(#[source] Box<serde_saphyr::Error>),
     /// A name that no reference can have.
     #[error("registries: {host:?} is no registry")]
     Host {
@@ -126,7 +126,8 @@ impl Settings {
         if yaml.len() > MOST_BYTES {
             return Err(SettingsError::Large);
         }
-        let file: File = serde_saphyr::from_str(yaml).map_err(SettingsError::Form)?;
+        let file: File =
+            serde_saphyr::from_str(yaml).map_err(|error| SettingsError::Form(Box::new(error)))?;
         let seconds = file.patience_seconds.unwrap_or(PATIENCE.as_secs());
         if seconds == 0 || seconds > MOST_PATIENCE {
             return Err(SettingsError::Patience { seconds });

@@ -90,7 +90,7 @@ pub(super) fn read(yaml: &str, files: Files<'_>) -> Result<Policy, Vec<PolicyErr
         return Err(vec![PolicyError::Large(MOST_BYTES)]);
     }
     let file: File =
-        serde_saphyr::from_str(yaml).map_err(|error| vec![PolicyError::Form(error)])?;
+        serde_saphyr::from_str(yaml).map_err(|error| vec![PolicyError::Form(Box::new(error))])?;
     let mut reading = Reading { files, seen: yaml.as_bytes().to_vec(), errors: Vec::new() };
     let rules = file
         .policies

@@ -76,7 +76,7 @@ impl Client {
         let login = login.map_err(|source| WireError::Credentials {
             what: ask.what.clone(),
             host: place.host.clone(),
-            source,
+            source: Box::new(source),
         })?;
         let (header, life) = match (challenge, login) {
             (Challenge::Basic, Some(Login::Basic { user, password })) => {

@@ -165,7 +165,7 @@ pub enum WireError {
         host: String,
         /// Why.
         #[source]
-        source: CredentialError,
+        source: Box<CredentialError>,
     },
 }
 
