@@ -18,10 +18,16 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 9] = [
+const SERVERS: [&str; 15] = [
     "pause",
     "rest-server",
     "pushgateway",
+    "referrers",
+    "crane",
+    "oras",
+    "registry",
+    "cosign",
+    "keyless",
     "versitygw",
     "restic",
     "helm",
