@@ -115,6 +115,12 @@ impl Policy {
         file::read(yaml, files)
     }
 
+    /// Takes nothing from anybody, so no registry is asked: what holds where nobody wrote a policy.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self { rules: Vec::new(), digest: Digest::of(b"nothing") }
+    }
+
     /// Takes everything from everybody, signed or not. For a person who says so, never for a
     /// cluster.
     #[must_use]
@@ -129,7 +135,8 @@ impl Policy {
         Self { rules: vec![rule], digest: Digest::of(b"everything") }
     }
 
-    /// Takes everything that one of these has signed: the policy of a person who names a key.
+    /// Takes everything that one of these has signed: the policy of a person who names a key. Its
+    /// digest does not tell whom it names, so nothing it let in may be kept under that.
     #[must_use]
     pub fn of_signers(trust: Trust) -> Self {
         let Self { rules, .. } = Self::of_everything();

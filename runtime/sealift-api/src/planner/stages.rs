@@ -218,7 +218,10 @@ impl Planner<'_, '_> {
             name: names::stage_name(&step.resolved.function, position),
             function: step.resolved.function,
             kind: step.component.kind,
-            component: ComponentRef { reference: step.reference, digest: step.component.digest },
+            component: ComponentRef {
+                reference: step.component.reference,
+                digest: step.component.digest,
+            },
             parameters: step.parameters,
             grants,
             grants_from,

@@ -93,8 +93,10 @@ const ROOMS: &[Room] = &[
         ours: &[
             "sealift-core",
             "sealift-api",
+            "sealift-component",
             "sealift-host",
             "sealift-kube",
+            "sealift-registry",
             "sealift-repository",
         ],
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
@@ -108,6 +110,7 @@ const ROOMS: &[Room] = &[
             "sealift-host",
             "sealift-kube",
             "sealift-operator",
+            "sealift-registry",
             "sealift-repository",
             "sealift-job",
         ],
