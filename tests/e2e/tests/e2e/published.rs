@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_e2e::binaries;
+use sealift_e2e::manifests::filled;
 use sealift_e2e::oci::PASSWORD;
 use sealift_e2e::registry::{Options, Registry};
 use sealift_e2e::sealift::{Outcome, Sealift};
@@ -126,16 +127,15 @@ impl Stage {
         self.succeed(&["sign", reference, "--key", &key, "--password-file", &password])
     }
 
-    /// A policy that wants this key for everything of one registry.
-    fn policy(&self, host: &str, key: &str, more: &str) -> Result<String> {
-        let pem = fs::read_to_string(self.path(&format!("{key}.pub")))?.replace('\n', "\n      ");
-        let path = self.path(&format!("policy-{key}.yaml"));
-        fs::write(
-            &path,
-            format!(
-                "policies:\n- images: [\"{host}/**\"]\n  signature: required\n{more}  keys:\n  - name: {key}\n    publicKey: |\n      {pem}\n"
-            ),
-        )?;
+    /// The policy of the example: below this place what acme has signed, for this namespace.
+    fn policy(&self, place: &str, namespace: &str) -> Result<String> {
+        let pem = indented(&fs::read_to_string(self.path("acme.pub"))?, 10);
+        let values = [("REGISTRY", place), ("PUBLIC_KEY", &pem)];
+        let text = filled("registries", "policy.yaml", &values)?;
+        let everywhere = "namespaces: [\"*\"]";
+        ensure!(text.contains(everywhere), "the example says something else of namespaces");
+        let path = self.path("policy.yaml");
+        fs::write(&path, text.replace(everywhere, &format!("namespaces: [{namespace:?}]")))?;
         Ok(path)
     }
 
@@ -182,6 +182,11 @@ fn alone(sealift: &Sealift, folder: &Path) -> Sealift {
         .with_secrets([PASSWORD])
 }
 
+/// Lines below the first moved to where a block of YAML stands.
+fn indented(text: &str, columns: usize) -> String {
+    text.trim_end().replace('\n', &format!("\n{}", " ".repeat(columns)))
+}
+
 fn text(value: &Value, field: &str) -> Result<String> {
     let found = value[field].as_str().map(str::to_owned);
     found.with_context(|| format!("no {field} in {value}"))
@@ -198,7 +203,7 @@ fn runs(world: &World, start: Start) -> Result<()> {
     let component = text(&pushed, "component")?;
     ensure!(pinned.starts_with(&format!("{}/acme/export@sha256:", stage.registry.host())));
 
-    let policy = stage.policy(&stage.registry.host(), "acme", "")?;
+    let policy = stage.policy(&stage.registry.host(), "*")?;
     let with = ["--policy", policy.as_str()];
     let planned = stage.planned(&to, &policy)?;
     ensure!(planned == (pinned.clone(), component.clone()), "{planned:?}");
@@ -233,7 +238,7 @@ fn distrusted(world: &World, start: Start) -> Result<()> {
     let to = stage.at("1");
     let pinned = text(&stage.push("one", "1")?, "reference")?;
     let host = stage.registry.host();
-    let policy = stage.policy(&host, "acme", "")?;
+    let policy = stage.policy(&host, "*")?;
     let with = ["--policy", policy.as_str()];
     let public = stage.path("acme.pub");
     let out = stage.path("pulled.wasm");
@@ -257,9 +262,9 @@ fn distrusted(world: &World, start: Start) -> Result<()> {
     stage.sign(&to, "acme")?;
     let verified = stage.succeed(&["verify", &to, "--key", &public])?;
     ensure!(verified["signer"]["key"]["name"] == "acme.pub", "{verified}");
-    let elsewhere = stage.policy(&host, "acme", "  namespaces: [other]\n")?;
+    let elsewhere = stage.policy(&host, "other")?;
     stage.assert_refused(&to, &["--policy", &elsewhere], 2, &["namespace other only"])?;
-    let policy = stage.policy(&host, "acme", "")?;
+    let policy = stage.policy(&host, "*")?;
     let outcome = stage.on("run", &to, &["--policy", &policy])?;
     ensure!(outcome.code == Some(0), "it failed: {}", outcome.text());
     stage.succeed(&["pull", &to, "--out", &out, "--policy", &policy])?;
@@ -270,7 +275,7 @@ fn distrusted(world: &World, start: Start) -> Result<()> {
 fn moved(world: &World, start: Start) -> Result<()> {
     let stage = Stage::new(world, start)?;
     stage.keys("acme")?;
-    let (to, policy) = (stage.at("1"), stage.policy(&stage.registry.host(), "acme", "")?);
+    let (to, policy) = (stage.at("1"), stage.policy(&stage.registry.host(), "*")?);
     let one = stage.push("one", "1")?;
     stage.sign(&to, "acme")?;
     let pinned = text(&one, "reference")?;
@@ -312,7 +317,7 @@ fn carried(world: &World) -> Result<()> {
     ensure!(loaded[1]["manifest"] == saved[1]["manifest"], "{loaded}");
     let public = stage.path("acme.pub");
     stage.succeed(&["verify", &image, "--key", &public])?;
-    let policy = stage.policy(&there.host(), "acme", "")?;
+    let policy = stage.policy(&to, "*")?;
     let outcome = stage.on("run", &image, &["--policy", &policy])?;
     ensure!(outcome.code == Some(0), "it failed: {}", outcome.text());
 
@@ -337,7 +342,7 @@ fn tampered(world: &World) -> Result<()> {
     let pushed = stage.push("one", "1")?;
     let (to, pinned) = (stage.at("1"), text(&pushed, "reference")?);
     stage.sign(&to, "acme")?;
-    let policy = stage.policy(&stage.registry.host(), "acme", "")?;
+    let policy = stage.policy(&stage.registry.host(), "*")?;
     let with = ["--policy", policy.as_str()];
 
     let other = format!("{}/acme/export@sha256:{}", stage.registry.host(), "0".repeat(64));
@@ -376,11 +381,10 @@ fn settings(world: &World) -> Result<()> {
 
     let path = stage.path("registries.yaml");
     let with = [&push[..], &["--registries", &path]].concat();
-    let entry = format!("registries:\n- host: {host}\n  loopback: true\n");
-    fs::write(&path, &entry)?;
+    fs::write(&path, format!("registries:\n- host: {host}\n  loopback: true\n"))?;
     assert_failure(&stage.verb(&with)?, 1, &[&host, "certificate", "`ca`"])?;
-    let pem = authority.replace('\n', "\n    ");
-    fs::write(&path, format!("{entry}  ca: |\n    {pem}\n"))?;
+    let values = [("REGISTRY", host.as_str()), ("CA", &indented(&authority, 6))];
+    fs::write(&path, filled("registries", "registries.yaml", &values)?)?;
     assert_failure(&stage.verb(&with)?, 1, &[&host, "denied", "no credentials"])?;
     let docker = |password: &str| {
         let auths = json!({"auths": {&host: {"username": "publisher", "password": password}}});

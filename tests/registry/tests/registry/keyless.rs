@@ -19,13 +19,17 @@ use sealift_registry::signature::{
 use sealift_registry::{Digest, Policy};
 use serde_json::Value;
 
-use crate::world::{Which, World, client, pinned, pulled, run, trial};
+use crate::world::{Which, World, client, has_cosign, pinned, pulled, run, trial};
 
 const WHO: &str = "publisher@example.com";
 const ISSUER: &str = "https://issuer.example.com";
 
+/// Rows of the full tier.
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
     let mut trials = Vec::new();
+    if !has_cosign() {
+        return trials;
+    }
     for which in Which::BOTH {
         let name = format!("keyless::{}::an_identity_is_verified_as_cosign_does", which.name());
         trials.push(trial(world, name, move |world| verified(world, which)));

@@ -170,6 +170,11 @@ pub fn pinned(place: &Reference, digest: Digest) -> String {
     place.pinned(digest).to_string()
 }
 
+/// Whether the tools are there that take long to build: cosign, and the authority of the tests.
+pub fn has_cosign() -> bool {
+    std::env::var("SEALIFT_TEST_TIER").as_deref() == Ok("full")
+}
+
 /// A row: an async function of the world.
 pub fn trial<F>(
     world: &Arc<World>,

@@ -73,12 +73,16 @@ pub(super) async fn run(args: &InspectArgs, output: Output) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// What is no file and could be a reference is one.
+/// What is no file and names a version of something in a registry. A mistyped path does not.
 fn in_registry(component: &Path) -> Option<&str> {
     if component.try_exists().unwrap_or(true) {
         return None;
     }
-    component.to_str().filter(|text| text.parse::<Reference>().is_ok())
+    let names_a_version = |text: &&str| {
+        let parsed = text.parse::<Reference>();
+        parsed.is_ok_and(|found| found.tag().is_some() || found.digest().is_some())
+    };
+    component.to_str().filter(names_a_version)
 }
 
 async fn fetched(args: &InspectArgs, reference: &str) -> Result<(Inspected, Published), Failure> {

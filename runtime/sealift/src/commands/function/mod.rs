@@ -21,13 +21,15 @@ mod save;
 mod sign;
 mod verify;
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Subcommand;
 use sealift_component::Inspected;
 use sealift_component::bounds::Bounds;
+use tempfile::NamedTempFile;
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -84,6 +86,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let most = Bounds::default().bytes + 1;
     File::open(path).map_err(failed)?.take(most).read_to_end(&mut wasm).map_err(failed)?;
     Ok(wasm)
+}
+
+/// A file that is to be moved to `path` when it is whole: half a one is never found under its name.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
 /// What the component of a file says of itself.

@@ -3,9 +3,7 @@
 //! The file is there when its bytes are the right ones and somebody who was named stands for them,
 //! and not before.
 
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -83,11 +81,7 @@ fn write(out: Option<&Path>, inspected: &Inspected, wasm: &[u8]) -> Result<PathB
         Some(path) => path.to_path_buf(),
         None => PathBuf::from(own_name(inspected)?),
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let begun = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder.unwrap_or(Path::new(".")));
-    let written = begun.and_then(|mut file| {
+    let written = super::beside(&path).and_then(|mut file| {
         file.write_all(wasm)?;
         // What a person names is replaced; a name of a component's own choice is not.
         let kept = match out {

@@ -1,7 +1,7 @@
 //! `sealift function save`: components and their signatures into one file, for the other side of
 //! an air gap.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use sealift_registry::layout::{self, LayoutError, Saved};
@@ -42,13 +42,10 @@ pub(super) async fn run(args: &SaveArgs, output: Output) -> Result<Exit, Failure
         .map(|text| registries::reference(text))
         .collect::<Result<Vec<_>, _>>()?;
     let client = args.registry.client()?;
-    let folder = args.to.parent().filter(|folder| !folder.as_os_str().is_empty());
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Failed, format!("failed to write {}: {error}", args.to.display()))
     };
-    // Beside its place: half a file is never found under its name.
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut file = super::beside(&args.to).map_err(failed)?;
     let saved =
         layout::save(&client, &references, &mut file).await.map_err(|error| not_carried(&error))?;
     file.persist(&args.to).map_err(|error| failed(error.error))?;
