@@ -51,7 +51,7 @@ pub enum PullError {
         "{place} is matched by no entry of the trust policy; nothing was asked of its registry"
     )]
     NoPolicy {
-        /// The repository.
+        /// The repository, or what was asked for of it.
         place: String,
     },
     /// The registry.

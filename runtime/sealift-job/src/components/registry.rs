@@ -193,7 +193,7 @@ impl Registries {
             .parse()
             .map_err(|source| FetchError::Reference { text: text.to_owned(), source })?;
         if self.policy.rule(&from).is_none() {
-            return Err(FetchError::Pull(PullError::NoPolicy { place: from.place() }));
+            return Err(FetchError::Pull(PullError::NoPolicy { place: from.to_string() }));
         }
         let manifest =
             match from.digest() {

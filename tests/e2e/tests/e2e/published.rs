@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_e2e::binaries;
 use sealift_e2e::manifests::filled;
-use sealift_e2e::oci::PASSWORD;
+use sealift_e2e::oci::{PASSWORD, Tool};
 use sealift_e2e::registry::{Options, Registry};
 use sealift_e2e::sealift::{Outcome, Sealift};
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "published::other_bytes_than_those_of_the_digest_are_not_run", tampered),
         trial(world, "published::a_registry_is_asked_as_the_settings_say", settings),
         trial(world, "published::what_no_cluster_would_take_is_not_published", unpublishable),
+        trial(world, "published::what_others_published_is_looked_at_as_closely", of_others),
         trial(world, "published::a_list_tells_what_is_there_and_who_signed_it", listed),
     ]);
     trials
@@ -439,6 +440,53 @@ fn unpublishable(world: &World) -> Result<()> {
     let (folder, password) = (stage.path(""), stage.path("password"));
     let again = ["keys", "acme", "--out", folder.as_str(), "--password-file", &password];
     assert_failure(&stage.verb(&again)?, 2, &["acme.pub"])
+}
+
+fn of_others(world: &World) -> Result<()> {
+    let stage = Stage::new(world, distribution)?;
+    let here = stage.folder.path();
+    let (oras, crane) = (Tool::oras(here)?, Tool::crane(here)?);
+    let policy = stage.path("policy.yaml");
+    let host = stage.registry.host();
+    fs::write(&policy, format!("policies: [{{images: [\"{host}/**\"], signature: none}}]"))?;
+    let with = ["--policy", policy.as_str()];
+    let push = |tag: &str, more: &[&str], file: &str| {
+        let (to, file) = (stage.at(tag), format!("{file}:application/wasm"));
+        oras.run(here, &[&["push", "--plain-http"], more, &[&*to, &*file]].concat())
+    };
+
+    let mut tar = tar::Builder::new(fs::File::create(here.join("layer.tar"))?);
+    let mut header = tar::Header::new_ustar();
+    header.set_size(5);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "export.wasm", &b"bytes"[..])?;
+    tar.finish()?;
+    crane.run(here, &["append", "-f", "layer.tar", "-t", &stage.at("image")])?;
+    let words = ["@sha256:", "is a container image, not a component"];
+    stage.assert_refused(&stage.at("image"), &with, 2, &words)?;
+
+    fs::write(here.join("none.wasm"), b"this is no component")?;
+    push("none", &[], "none.wasm")?;
+    stage.assert_refused(&stage.at("none"), &with, 2, &["not a WebAssembly component"])?;
+    let other = "sealift.dev/descriptor={\"name\":\"another\"}";
+    push("other", &["--annotation", other], "one.wasm")?;
+    stage.assert_refused(
+        &stage.at("other"),
+        &with,
+        2,
+        &["sealift.dev/descriptor", "push it again"],
+    )?;
+
+    // What nobody has said anything about is the component it is.
+    push("bare", &[], "one.wasm")?;
+    let told = stage.on("plan", &stage.at("bare"), &with)?;
+    ensure!(told.code == Some(0), "there is no plan: {}", told.text());
+    for note in ["it has no config of a component", "nobody who is trusted has signed it"] {
+        ensure!(told.stdout.contains(note), "{}", told.stdout);
+    }
+    let outcome = stage.on("run", &stage.at("bare"), &with)?;
+    ensure!(outcome.code == Some(0), "it failed: {}", outcome.text());
+    Ok(())
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
