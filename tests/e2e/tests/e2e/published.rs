@@ -452,7 +452,7 @@ fn of_others(world: &World) -> Result<()> {
     let with = ["--policy", policy.as_str()];
     let push = |tag: &str, more: &[&str], file: &str| {
         let (to, file) = (stage.at(tag), format!("{file}:application/wasm"));
-        oras.run(here, &[&["push", "--plain-http"], more, &[&*to, &*file]].concat())
+        oras.run(here, &[&["push", "--plain-http"][..], more, &[&*to, &*file]].concat())
     };
 
     let mut tar = tar::Builder::new(fs::File::create(here.join("layer.tar"))?);
