@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use sealift_component::bounds::BoundsError;
 use sealift_job::components::{FetchError, Registries};
 use sealift_registry::credentials::DockerConfigs;
 use sealift_registry::pull::PullError;
@@ -188,8 +189,9 @@ pub(crate) fn not_taken(error: &FetchError) -> Failure {
     let exit = match error {
         FetchError::Pull(error) => return not_pulled(error),
         FetchError::Client(source) | FetchError::Resolve { source, .. } => exit_of(source),
-        FetchError::Bounds { .. } => Exit::Refused,
+        FetchError::Bounds { source: BoundsError::Exceeded { .. }, .. } => Exit::Refused,
         FetchError::Reference { .. }
+        | FetchError::Bounds { .. }
         | FetchError::Inspect { .. }
         | FetchError::Descriptor { .. } => Exit::Invalid,
     };

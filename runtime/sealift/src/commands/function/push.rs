@@ -109,11 +109,11 @@ async fn signed(client: &Client, pinned: &Reference, key: &SigningKey) -> Result
 /// A component that a cluster would take as far as anybody can tell from its bytes.
 fn publishable(args: &PushArgs, wasm: &[u8]) -> Result<Inspected, Failure> {
     let shown = args.file.display();
+    let inspected = super::inspected(&args.file, wasm)?;
     bounds::check(wasm, &Bounds::default()).map_err(|error| {
         let causes = sealift_job::chain_of_causes(&error);
         Failure::new(Exit::Refused, format!("{shown}: {causes}"))
     })?;
-    let inspected = super::inspected(&args.file, wasm)?;
     let problems = inspected.descriptor.problems();
     if problems.is_empty() {
         return Ok(inspected);
