@@ -15,7 +15,9 @@ pub enum ImageKind {
     File(String),
     /// An image of the original, run as a built-in component.
     Alias(&'static Alias),
-    /// Anything else: a component in a registry, or a container image.
+    /// `<registry>/<repository>` with a tag or a digest: a component, or a container image.
+    Registry(String),
+    /// Anything else, such as a container image of a registry nobody has named.
     Other,
 }
 
@@ -126,7 +128,18 @@ pub fn classify(image: &str, first_argument: Option<&str>) -> ImageKind {
             Some(alias.command) == first_argument
                 && alias.image.is_none_or(|expected| expected == base)
         })
-        .map_or(ImageKind::Other, ImageKind::Alias)
+        .map_or_else(|| elsewhere(image), ImageKind::Alias)
+}
+
+/// A registry is told from the first part of a repository by a dot, a port, or its being this
+/// machine: the rule of all tools. Whether the rest is a reference is told by whoever asks for it.
+fn elsewhere(image: &str) -> ImageKind {
+    match image.split_once('/') {
+        Some((host, _)) if host == "localhost" || host.contains(['.', ':']) => {
+            ImageKind::Registry(image.to_owned())
+        }
+        _ => ImageKind::Other,
+    }
 }
 
 /// `stash-vault` of `registry:5000/stashed/stash-vault:1.10.3@sha256:…`.
@@ -170,7 +183,26 @@ mod tests {
         assert_eq!(component_of("stashed/stash-vault-next:1", "backup-vault"), None);
         assert_eq!(component_of("stashed/stash-vault:1", "backup-pg"), None);
         assert_eq!(component_of("evil/stash-vault/x:1", "backup-vault"), None);
+        for image in ["", "vault", "stashed/stash-postgres:14.0", "a/b.c/d:1", "/x"] {
+            assert_eq!(classify(image, None), ImageKind::Other, "{image}");
+        }
         assert_eq!(classify("stashed/stash-vault:1", None), ImageKind::Other);
+    }
+
+    #[test]
+    fn a_registry_is_told_by_its_host() {
+        for image in [
+            "ghcr.io/acme/export:1",
+            "localhost/export",
+            "registry:5000/export",
+            "[::1]:5000/acme/export@sha256:00",
+        ] {
+            assert_eq!(classify(image, None), ImageKind::Registry(image.into()));
+        }
+        assert!(matches!(
+            classify("ghcr.io/stashed/stash-vault:1", Some("backup-vault")),
+            ImageKind::Alias(_)
+        ));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! a plan comes out, and everything else in the workspace executes it or talks about it.
 //! The way there: `substitution` and `resolution` replace variables, `component` and
 //! `parameters` say what a step runs and with what, `chain` puts steps in order, `grants` and
-//! `limits` bound them.
+//! `limits` bound them. `address` and `pattern` are what rules of trust are made of.
 
+pub mod address;
 pub mod causes;
 pub mod chain;
 pub mod component;
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod names;
 pub mod outcome;
 pub mod parameters;
+pub mod pattern;
 pub mod pins;
 pub mod plan;
 pub mod resolution;

@@ -277,7 +277,8 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentRef {
-    /// `builtin:<name>`, or `file:<path>` (only in `sealift run`).
+    /// `builtin:<name>`, `<registry>/<repository>@sha256:<manifest>`, or `file:<path>` (only in
+    /// `sealift run`).
     pub reference: String,
     /// `sha256:<hex>` of the component.
     pub digest: String,

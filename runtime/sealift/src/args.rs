@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::function::FunctionCommand;
 use crate::commands::operator::OperatorArgs;
+use crate::registries::PolicyArgs;
 
 /// Back up and restore secrets through chains of WebAssembly Functions.
 #[derive(Debug, Parser)]
@@ -26,7 +27,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed, nothing committed · 2 invalid input, nothing touched · \
-3 snapshot safe, but retention or check failed · 4 a Function would be refused · 10 no repository · 11 repository locked · \
+3 snapshot safe, but retention or check failed · 4 a Function is refused · 10 no repository · 11 repository locked · \
 12 wrong password · 130 interrupted";
 
 /// How results are printed.
@@ -58,7 +59,7 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove data that no snapshot uses.
     Prune(PruneArgs),
-    /// Look at the component of a Function: what it is, would be refused, changes.
+    /// Look at the component of a Function, publish it, sign it, carry it over an air gap.
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Serve the Stash API in a cluster: plan sessions, start their Jobs, watch them.
@@ -94,6 +95,9 @@ pub(crate) struct PlanArgs {
     /// Pushgateway for the metrics; without it none are pushed.
     #[arg(long, value_name = "URL")]
     pub(crate) pushgateway_url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
 }
 
 #[derive(Debug, Args)]

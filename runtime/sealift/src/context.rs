@@ -1,25 +1,23 @@
 //! What the commands share: everything that touches the environment is resolved here, once.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sealift_api::object::Object;
 use sealift_api::objects::Objects;
-use sealift_api::planner::{
-    self, ComponentInfo, Components as PlanComponents, PlanInput, PlanOptions,
-};
+use sealift_api::planner::{self, PlanInput, PlanOptions};
 use sealift_core::plan::{ObjectRef, Plan};
-use sealift_host::{Host, Inspected};
-use sealift_job::components::{ComponentError, Components, LocalComponents};
+use sealift_host::Host;
+use sealift_job::components::{Components, LocalComponents};
 
 use crate::args::{LockArgs, PlanArgs, Resolve};
 use crate::built_in::BUILT_IN;
 use crate::exit::{Exit, Failure};
+use crate::known::Known;
 use crate::manifests;
+use crate::registries::PolicyArgs;
 
 /// Manifests, read and resolved.
 pub(crate) struct Planned {
@@ -32,16 +30,22 @@ pub(crate) struct Planned {
 }
 
 /// Reads the manifests and makes the plan.
-pub(crate) fn plan(args: &PlanArgs, started: Timestamp) -> Result<Planned, Failure> {
+pub(crate) async fn plan(args: &PlanArgs, started: Timestamp) -> Result<Planned, Failure> {
     let objects = manifests::read(&args.filename)?;
     let invoker = manifests::invoker(&objects, args.invoker.as_deref())?;
-    let components = Arc::new(LocalComponents::new(BUILT_IN, PathBuf::from(".")));
-    let plan = plan_of(&objects, &invoker, args, started, &components)?;
+    let components = Arc::new(components(&args.policy)?);
+    let plan = plan_of(&objects, &invoker, args, started, &components).await?;
     Ok(Planned { objects, plan, components })
 }
 
+/// The components of this machine, and those of the registries a policy knows.
+pub(crate) fn components(policy: &PolicyArgs) -> Result<LocalComponents, Failure> {
+    let local = LocalComponents::new(BUILT_IN, PathBuf::from("."));
+    Ok(local.with_registries(policy.registries()?))
+}
+
 /// The plan of one invoker.
-pub(crate) fn plan_of(
+pub(crate) async fn plan_of(
     objects: &Objects,
     invoker: &ObjectRef,
     args: &PlanArgs,
@@ -60,15 +64,24 @@ pub(crate) fn plan_of(
     let known = Known::new(components);
     let input =
         PlanInput { objects, invoker, session: &session, components: &known, options: &options };
-    let plan = planner::plan(&input).map_err(|error| problems(objects, &error))?;
-    check_components(&plan, &known)?;
+    let mut plan = match known.with_all(|| planner::plan(&input)).await {
+        Ok(plan) => plan,
+        Err(error) => return Err(known.advised(problems(objects, &error), &args.policy)),
+    };
+    check_components(&plan, &known, components)?;
+    let notes = known.notes(&plan);
+    plan.notes.extend(notes);
     Ok(plan)
 }
 
 /// Whether every component can be started with what it was granted. The host asks again when it
-/// starts them; here nothing has been touched yet. A file is compiled for that: whether what it
-/// imports is what the host has under these names shows itself only then.
-fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
+/// starts them; here nothing has been touched yet. What is not built in is compiled for that:
+/// whether what it imports is what the host has under these names shows itself only then.
+fn check_components(
+    plan: &Plan,
+    known: &Known<'_>,
+    components: &LocalComponents,
+) -> Result<(), Failure> {
     let mut failure = Failure::new(Exit::Invalid, "");
     let mut host = None;
     for stage in plan.stages.iter().chain(&plan.observers) {
@@ -80,6 +93,9 @@ fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
             ("spec.args", sealift_host::check_parameters(&inspected, &stage.parameters)),
         ];
         let before = failure.lines.len();
+        if let Some(refusal) = known.not_here(&stage.component.reference, plan) {
+            failure.lines.push(format!("Function {}: spec.image: {refusal}", stage.function));
+        }
         for (field, check) in checks {
             let Err(error) = check else { continue };
             failure.lines.push(format!(
@@ -89,14 +105,14 @@ fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
             ));
         }
         // What is built in was loaded when it was built.
-        if failure.lines.len() > before || !stage.component.reference.starts_with("file:") {
+        if failure.lines.len() > before || stage.component.reference.starts_with("builtin:") {
             continue;
         }
         let host = match &host {
             Some(host) => host,
             None => host.insert(Host::new().map_err(|error| Failure::of(Exit::Failed, &error))?),
         };
-        if let Err(error) = known.components.load(host, &stage.component) {
+        if let Err(error) = components.load(host, &stage.component) {
             failure.lines.push(format!(
                 "Function {}: spec.image: {}",
                 stage.function,
@@ -108,9 +124,14 @@ fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
 }
 
 /// Checks the objects of the user on their own, also those that no invoker leads to.
-pub(crate) fn check_alone(objects: &Objects, components: &LocalComponents) -> Result<(), Failure> {
-    planner::check_alone(objects, &Known::new(components))
-        .map_err(|error| problems(objects, &error))
+pub(crate) async fn check_alone(
+    objects: &Objects,
+    components: &LocalComponents,
+    policy: &PolicyArgs,
+) -> Result<(), Failure> {
+    let known = Known::new(components);
+    let checked = known.with_all(|| planner::check_alone(objects, &known)).await;
+    checked.map_err(|error| known.advised(problems(objects, &error), policy))
 }
 
 /// The addresses of `--resolve`, each of which must be for an AppBinding: a mistyped host would
@@ -171,49 +192,6 @@ pub(crate) fn problems(objects: &Objects, error: &planner::PlanError) -> Failure
     }
     failure.help.dedup();
     failure
-}
-
-/// Components as the planner sees them. One that can be used is read and looked at once.
-struct Known<'a> {
-    components: &'a LocalComponents,
-    inspected: RefCell<BTreeMap<String, Rc<Inspected>>>,
-}
-
-impl<'a> Known<'a> {
-    fn new(components: &'a LocalComponents) -> Self {
-        Self { components, inspected: RefCell::default() }
-    }
-
-    fn inspect(&self, reference: &str) -> Result<Rc<Inspected>, ComponentError> {
-        if let Some(inspected) = self.inspected.borrow().get(reference) {
-            return Ok(Rc::clone(inspected));
-        }
-        let inspected = Rc::new(self.components.inspect(reference)?);
-        self.inspected.borrow_mut().insert(reference.to_owned(), Rc::clone(&inspected));
-        Ok(inspected)
-    }
-}
-
-impl PlanComponents for Known<'_> {
-    fn find(&self, reference: &str) -> Option<ComponentInfo> {
-        let inspected = self.inspect(reference).ok()?;
-        Some(ComponentInfo {
-            kind: inspected.kind,
-            digest: inspected.digest.clone(),
-            parameters: inspected.descriptor.parameters.clone(),
-            requests: inspected.descriptor.requests.clone(),
-            unknown_size: inspected.descriptor.unknown_size,
-        })
-    }
-
-    fn refusal(&self, file: &str) -> Option<String> {
-        let error = self.inspect(file).err()?;
-        Some(sealift_job::chain_of_causes(&error))
-    }
-
-    fn references(&self) -> Vec<String> {
-        BUILT_IN.iter().map(|built_in| format!("builtin:{}", built_in.name)).collect()
-    }
 }
 
 /// The folder of this machine's locks: told, else below the user's home, else below the folder

@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     Invalid = 2,
     /// The snapshot is safe, retention, check or a hook after it failed.
     Maintenance = 3,
-    /// A Function would be refused for what it asks for or is made of.
+    /// A Function is refused, for what it asks for, what it is made of, or who signed it.
     Refused = 4,
     /// There is no repository.
     NoRepository = 10,

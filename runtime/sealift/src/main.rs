@@ -8,6 +8,7 @@ mod built_in;
 mod commands;
 mod context;
 mod exit;
+mod known;
 mod logs;
 mod manifests;
 mod output;
@@ -15,6 +16,7 @@ mod output;
 mod pods;
 mod priority;
 mod progress;
+mod registries;
 mod repository;
 mod summary;
 
@@ -65,12 +67,12 @@ async fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Trigger(args) => commands::trigger::run(args, output).await,
         Command::Wipe(args) => commands::wipe::run(args, output).await,
         Command::Run(args) => commands::run::run(args, output).await,
-        Command::Plan(args) => commands::plan::run(args, output),
-        Command::Validate(args) => commands::validate::run(args, output),
+        Command::Plan(args) => commands::plan::run(args, output).await,
+        Command::Validate(args) => commands::validate::run(args, output).await,
         Command::Catalog(args) => commands::catalog::run(args, output),
         Command::Snapshots(args) => commands::snapshots::run(args, output).await,
         Command::Check(args) => commands::check::run(args, output).await,
-        Command::Function(command) => commands::function::run(command, output),
+        Command::Function(command) => commands::function::run(command, output).await,
         Command::Forget(args) => commands::forget::run(args, output).await,
         Command::Prune(args) => commands::prune::run(args, output).await,
     }

@@ -33,7 +33,7 @@ struct Recipe {
     tags: &'static str,
 }
 
-const RECIPES: [Recipe; 9] = [
+const RECIPES: [Recipe; 15] = [
     Recipe::plain("pushgateway", "about 20 s"),
     Recipe::plain("rest-server", "about 10 s"),
     // As restic's own releases are built: without a way to Google's storage by gRPC.
@@ -42,6 +42,12 @@ const RECIPES: [Recipe; 9] = [
     // audit are in it, and it builds in half the time.
     Recipe { tags: "minimal", ..Recipe::plain("vault", "about 5 min and 3 GB of disk") },
     Recipe::plain("versitygw", "about 1 min"),
+    Recipe::plain("registry", "about 2 min"),
+    Recipe::plain("referrers", "a few seconds"),
+    Recipe::plain("crane", "about 20 s"),
+    Recipe::plain("oras", "about 20 s"),
+    Recipe::plain("cosign", "about 2 min"),
+    Recipe::plain("keyless", "about 1 min"),
     Recipe { alone: true, ..Recipe::plain("coredns", "about 2 min") },
     Recipe { alone: true, ..Recipe::plain("helm", "about 2 min") },
     Recipe { alone: true, ..Recipe::plain("pause", "a few seconds") },

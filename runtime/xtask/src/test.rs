@@ -18,10 +18,14 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 9] = [
+const SERVERS: [&str; 13] = [
     "pause",
     "rest-server",
     "pushgateway",
+    "referrers",
+    "crane",
+    "oras",
+    "registry",
     "versitygw",
     "restic",
     "helm",
@@ -29,6 +33,8 @@ const SERVERS: [&str; 9] = [
     "vault",
     "kubernetes",
 ];
+/// What only rows of the full tier use, since building it takes longer than what it shows.
+const SERVERS_OF_ALL: [&str; 2] = ["cosign", "keyless"];
 
 /// Which tests.
 #[derive(Debug, clap::Args)]
@@ -80,7 +86,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         &mut count,
         "Servers",
         Some("about 17 min with empty caches, most of it Vault and Kubernetes"),
-        || SERVERS.iter().try_for_each(|name| servers::ensure(&workspace, name).map(drop)),
+        || {
+            let of_all = if arguments.full { &SERVERS_OF_ALL[..] } else { &[] };
+            let mut wanted = SERVERS.iter().chain(of_all);
+            wanted.try_for_each(|name| servers::ensure(&workspace, name).map(drop))
+        },
     );
     if ready && !filtered {
         check(&mut steps, &mut count, "Rendered manifests", None, || manifests::check(&workspace));

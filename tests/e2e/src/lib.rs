@@ -7,8 +7,10 @@
 
 pub mod binaries;
 pub mod manifests;
+pub mod oci;
 pub mod process;
 pub mod pushgateway;
+pub mod registry;
 pub mod rest_server;
 pub mod restic;
 pub mod s3;

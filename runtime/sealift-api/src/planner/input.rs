@@ -36,9 +36,10 @@ pub trait Components {
     /// What is known of `builtin:<name>`, `file:<path>` or an image reference; none = it is not there.
     fn find(&self, reference: &str) -> Option<ComponentInfo>;
 
-    /// Why [`find`](Self::find) gives nothing for a file: it cannot be read, or is no component
-    /// that can be run here. None = there is nothing to say but that it is not there.
-    fn refusal(&self, _file: &str) -> Option<String> {
+    /// Why [`find`](Self::find) gives nothing for a file or for what lies in a registry: it cannot
+    /// be had, nobody trusted has signed it, or it is no component that can be run here. None =
+    /// there is nothing to say but that it is not there.
+    fn refusal(&self, _reference: &str) -> Option<String> {
         None
     }
 
@@ -51,6 +52,9 @@ pub trait Components {
 pub struct ComponentInfo {
     /// What it is.
     pub kind: Kind,
+    /// The reference that stands in plans: the one that was asked for, and for one that can be
+    /// moved, such as a tag, the one by digest it led to.
+    pub reference: String,
     /// `sha256:<hex>` of its bytes.
     pub digest: String,
     /// JSON Schema of its parameters.

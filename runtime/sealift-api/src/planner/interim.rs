@@ -10,7 +10,6 @@ use sealift_core::chain::Flow;
 use sealift_core::limits;
 use sealift_core::plan::InterimVolume;
 
-use super::PlanInput;
 use super::invoker::Invoker;
 use super::problem::{Problems, Reason, cluster_ref};
 use super::stages::Stages;
@@ -43,18 +42,12 @@ fn requested(template: &PersistentVolumeClaim) -> Option<&str> {
 
 /// Refuses a backup without the volume if the stage before the sink says that it needs it. What
 /// a transform makes of an artifact of unknown size is the transform's to say.
-pub(super) fn check(
-    input: &PlanInput<'_>,
-    invoker: &Invoker<'_>,
-    stages: &Stages,
-    problems: &mut Problems,
-) {
+pub(super) fn check(invoker: &Invoker<'_>, stages: &Stages, problems: &mut Problems) {
     if invoker.flow != Flow::Backup || invoker.interim_volume.is_some() {
         return;
     }
     let Some(before_sink) = stages.stages.iter().rev().nth(1) else { return };
-    let component = input.components.find(&before_sink.component.reference);
-    if component.is_some_and(|component| component.unknown_size) {
+    if stages.unknown_size.contains(&before_sink.name) {
         problems.add(
             Reason::Invalid,
             &invoker.reference,

@@ -121,7 +121,7 @@ fn attempt(input: &PlanInput<'_>, problems: &mut Problems) -> Option<Plan> {
     let resolved = resolved?;
     let pins = pins::plan(input, &target, &repository.reference, &resolved);
     let keys = keys::plan(input, &target, &invoker, &resolved, problems);
-    interim::check(input, &invoker, &resolved, problems);
+    interim::check(&invoker, &resolved, problems);
     let interim_volume = interim::plan(&invoker, problems);
     permission::check_repository(&invoker, &task, &resolved.stages, problems);
     let hooks = hooks::plan(input, &invoker, &target, problems);

@@ -2,7 +2,7 @@
 //!
 //! `step` finds a step's component and parameters, `permission` its grants and limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sealift_core::causes::chain_of_causes;
 use sealift_core::chain::{self, Flow, Slot};
@@ -24,6 +24,8 @@ use super::{Environment, PlanInput, permission};
 pub(super) struct Stages {
     pub(super) stages: Vec<StagePlan>,
     pub(super) observers: Vec<StagePlan>,
+    /// Names of those whose component sends artifacts whose size it does not know beforehand.
+    pub(super) unknown_size: BTreeSet<String>,
 }
 
 impl Stages {
@@ -38,6 +40,7 @@ struct Planner<'a, 'p> {
     variables: &'a Variables,
     /// `spec` of every Function, without what is never substituted.
     specs: BTreeMap<String, Value>,
+    unknown_size: BTreeSet<String>,
     notes: &'p mut Vec<String>,
     problems: &'p mut Problems,
 }
@@ -66,7 +69,8 @@ pub(super) fn plan(
             Some((name, spec))
         })
         .collect();
-    Planner { input, task, variables, specs, notes, problems }.plan(invoker)
+    let unknown_size = BTreeSet::new();
+    Planner { input, task, variables, specs, unknown_size, notes, problems }.plan(invoker)
 }
 
 impl Planner<'_, '_> {
@@ -110,7 +114,8 @@ impl Planner<'_, '_> {
         };
         let stages = slots(self, arranged.stages)?;
         let observers = slots(self, arranged.observers)?;
-        Some(Stages { stages, observers: self.reachable(observers) })
+        let observers = self.reachable(observers);
+        Some(Stages { stages, observers, unknown_size: std::mem::take(&mut self.unknown_size) })
     }
 
     fn task_text(&mut self) -> Option<TaskText> {
@@ -214,11 +219,18 @@ impl Planner<'_, '_> {
         if self.problems.len() > before {
             return None;
         }
+        let name = names::stage_name(&step.resolved.function, position);
+        if step.component.unknown_size {
+            self.unknown_size.insert(name.clone());
+        }
         Some(StagePlan {
-            name: names::stage_name(&step.resolved.function, position),
+            name,
             function: step.resolved.function,
             kind: step.component.kind,
-            component: ComponentRef { reference: step.reference, digest: step.component.digest },
+            component: ComponentRef {
+                reference: step.component.reference,
+                digest: step.component.digest,
+            },
             parameters: step.parameters,
             grants,
             grants_from,

@@ -133,15 +133,21 @@ fn image_problem(
         ImageKind::Other if image.is_empty() => {
             (Reason::Invalid, "no component is named".to_owned(), format!("use one of {known}"))
         }
-        ImageKind::Other => (
-            Reason::Invalid,
-            format!(
-                "{image} is a container image; a Function is a WebAssembly component, and nothing was pulled"
-            ),
-            format!(
-                "use one of {known}; images of the original's Vault addon are known by their name and first argument"
-            ),
-        ),
+        ImageKind::Registry(_) | ImageKind::Other => {
+            let refusal = matches!(kind, ImageKind::Registry(_)).then(|| components.refusal(image));
+            let (message, help) = match refusal.flatten() {
+                Some(why) => (why, format!("mend that, or use one of {known}")),
+                None => (
+                    format!(
+                        "{image} is a container image; a Function is a WebAssembly component, and nothing was pulled"
+                    ),
+                    format!(
+                        "use one of {known}; images of the original's Vault addon are known by their name and first argument"
+                    ),
+                ),
+            };
+            (Reason::Invalid, message, help)
+        }
     };
     problems.add(reason, object, "spec.image", message, help);
 }

@@ -25,6 +25,7 @@ pub(crate) fn components() -> BTreeMap<String, ComponentInfo> {
         .map(|(reference, descriptor)| {
             let info = ComponentInfo {
                 kind: serde_json::from_value(descriptor["kind"].clone()).unwrap(),
+                reference: reference.clone(),
                 digest: descriptor["digest"].as_str().unwrap().to_owned(),
                 parameters: descriptor["parameters"].clone(),
                 requests: serde_json::from_value(descriptor["requests"].clone()).unwrap(),

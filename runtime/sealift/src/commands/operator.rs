@@ -124,6 +124,7 @@ fn components() -> Result<BTreeMap<String, ComponentInfo>, Failure> {
             local.inspect(&reference).map_err(|error| Failure::of(Exit::Failed, &error))?;
         let info = ComponentInfo {
             kind: inspected.kind,
+            reference: reference.clone(),
             digest: inspected.digest,
             parameters: inspected.descriptor.parameters,
             requests: inspected.descriptor.requests,

@@ -7,8 +7,8 @@ use crate::context;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Output};
 
-pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
-    let plan = context::plan(args, Timestamp::now())?.plan;
+pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
+    let plan = context::plan(args, Timestamp::now()).await?.plan;
     let yaml = output::yaml(&plan)?;
     output.result(|| yaml, &plan)?;
     Ok(Exit::Done)

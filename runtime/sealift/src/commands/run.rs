@@ -22,7 +22,7 @@ use crate::summary;
 
 pub(crate) async fn run(args: &RunArgs, output: Output) -> Result<Exit, Failure> {
     let started = Timestamp::now();
-    let planned = context::plan(&args.plan, started)?;
+    let planned = context::plan(&args.plan, started).await?;
     let objects = manifests::session_objects(&planned.objects, args.write_secrets.clone());
     let display = Arc::new(Display::new());
     let cancel = CancellationToken::new();

@@ -23,6 +23,9 @@ struct Snapshot {
     files: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total_bytes: Option<u64>,
+    /// What made it: JSON of the stages, with each component's reference and digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
 }
 
 impl From<SnapshotInfo> for Snapshot {
@@ -36,6 +39,7 @@ impl From<SnapshotInfo> for Snapshot {
             tags: info.tags,
             files: info.summary.as_ref().map(|summary| summary.files),
             total_bytes: info.summary.as_ref().map(|summary| summary.total_bytes),
+            description: info.description,
         }
     }
 }

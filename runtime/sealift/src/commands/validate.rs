@@ -1,13 +1,11 @@
 //! `sealift validate`: everything that can be said of manifests without touching anything.
-
-use std::path::PathBuf;
+//!
+//! A component that lies in a registry is fetched to be looked at, if the trust policy knows it.
 
 use jiff::Timestamp;
-use sealift_job::components::LocalComponents;
 use serde::Serialize;
 
 use crate::args::PlanArgs;
-use crate::built_in::BUILT_IN;
 use crate::context;
 use crate::exit::{Exit, Failure};
 use crate::manifests;
@@ -22,29 +20,27 @@ struct Validated {
     planned: Vec<String>,
 }
 
-pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
     let objects = manifests::read(&args.filename)?;
-    let components = LocalComponents::new(BUILT_IN, PathBuf::from("."));
+    let components = context::components(&args.policy)?;
     let invokers = match &args.invoker {
         Some(wanted) => vec![manifests::invoker(&objects, Some(wanted))?],
         None => objects.invokers(),
     };
     let mut failure = Failure::new(Exit::Invalid, "");
-    if let Err(more) = context::check_alone(&objects, &components) {
-        failure.lines.extend(more.lines);
-        failure.help.extend(more.help);
+    let alone = context::check_alone(&objects, &components, &args.policy).await;
+    if let Err(more) = alone {
+        add(&mut failure, more);
     }
     let mut validated = Validated {
         objects: objects.iter().map(|(_, object)| object.reference().to_string()).collect(),
         planned: Vec::new(),
     };
     for invoker in &invokers {
-        match context::plan_of(&objects, invoker, args, Timestamp::now(), &components) {
+        let plan = context::plan_of(&objects, invoker, args, Timestamp::now(), &components).await;
+        match plan {
             Ok(_) => validated.planned.push(invoker.to_string()),
-            Err(more) => {
-                failure.lines.extend(more.lines);
-                failure.help.extend(more.help);
-            }
+            Err(more) => add(&mut failure, more),
         }
     }
     // What an invoker leads to is found on both ways.
@@ -64,4 +60,13 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> Result<Exit, Failure> {
     };
     output.result(text, &validated)?;
     Ok(Exit::Done)
+}
+
+/// One failure of several. What is not the manifests' fault makes it the whole's.
+fn add(failure: &mut Failure, more: Failure) {
+    if more.exit != Exit::Invalid {
+        failure.exit = more.exit;
+    }
+    failure.lines.extend(more.lines);
+    failure.help.extend(more.help);
 }

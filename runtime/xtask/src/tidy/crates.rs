@@ -64,6 +64,20 @@ const ROOMS: &[Room] = &[
         ours: &["sealift-core"],
         never: &["kube", "kube-client", "k8s-openapi", "wasmtime", "anyhow"],
     },
+    // It moves bytes and compiles nothing.
+    Room {
+        name: "sealift-registry",
+        ours: &["sealift-core"],
+        never: &[
+            "kube",
+            "kube-client",
+            "k8s-openapi",
+            "wasmtime",
+            "rustic_core",
+            "rustic_backend",
+            "anyhow",
+        ],
+    },
     Room {
         name: "sealift-kube",
         ours: &["sealift-core"],
@@ -79,8 +93,10 @@ const ROOMS: &[Room] = &[
         ours: &[
             "sealift-core",
             "sealift-api",
+            "sealift-component",
             "sealift-host",
             "sealift-kube",
+            "sealift-registry",
             "sealift-repository",
         ],
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
@@ -94,6 +110,7 @@ const ROOMS: &[Room] = &[
             "sealift-host",
             "sealift-kube",
             "sealift-operator",
+            "sealift-registry",
             "sealift-repository",
             "sealift-job",
         ],
@@ -112,6 +129,11 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "guest-contract", ours: &[], never: &["wasmtime", "tokio", "kube", "anyhow"] },
     Room { name: "sealift-e2e", ours: &[], never: &["wasmtime", "rustic_core", "kube"] },
+    Room {
+        name: "sealift-interop",
+        ours: &["sealift-core", "sealift-e2e", "sealift-registry"],
+        never: KUBE,
+    },
     // It asks the cluster as its users do, with kubectl, so that it shares no mistake of ours. Its
     // tests run the operator within themselves for the one thing no process can be told: the time.
     Room {

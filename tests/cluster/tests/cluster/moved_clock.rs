@@ -132,14 +132,16 @@ fn components() -> Result<BTreeMap<String, ComponentInfo>> {
     let functions = index["functions"].as_array().context("the index names no functions")?;
     let known = functions.iter().map(|function| {
         let descriptor = &function["descriptor"];
+        let reference = format!("builtin:{}", text(function, "/name"));
         let info = ComponentInfo {
             kind: serde_json::from_value(descriptor["kind"].clone())?,
+            reference: reference.clone(),
             digest: format!("sha256:{}", text(function, "/wasm_sha256")),
             parameters: descriptor["parameters"].clone(),
             requests: serde_json::from_value(descriptor["requests"].clone())?,
             unknown_size: descriptor["unknownSize"] == true,
         };
-        Ok((format!("builtin:{}", text(function, "/name")), info))
+        Ok((reference, info))
     });
     known.collect()
 }

@@ -26,6 +26,7 @@ mod memory;
 mod metrics;
 mod original;
 mod other_worlds;
+mod published;
 mod refusing_repository;
 mod rest_proxy;
 mod round_trip;
@@ -69,6 +70,7 @@ fn main() {
         function_verbs::tests(&world),
         hooked::tests(&world),
         other_worlds::tests(&world),
+        published::tests(&world),
     ]
     .into_iter()
     .flatten()

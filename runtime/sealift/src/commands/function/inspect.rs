@@ -1,21 +1,42 @@
 //! `sealift function inspect`: what a component is, takes, asks for and imports.
+//!
+//! Of one in a registry it tells who signed it, too. Nobody has to be trusted for looking: it is
+//! read within bounds and never run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealift_component::{Inspected, words};
+use sealift_registry::signature::Signer;
+use sealift_registry::{Policy, Reference};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::page::{Page, size};
+use super::page::{self, Page, size};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::registries::{self, RegistryArgs, TrustArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The component.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The component: a file, or REGISTRY/REPOSITORY with a tag or a digest.
+    #[arg(value_name = "FILE|REFERENCE")]
+    component: PathBuf,
+
+    #[command(flatten)]
+    trust: TrustArgs,
+
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// Where one in a registry lies, and who stands for it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Published {
+    reference: Reference,
+    /// None: nobody was asked for.
+    signer: Option<Signer>,
 }
 
 /// A component, for programs.
@@ -28,22 +49,55 @@ struct Shown<'a> {
     size: u64,
     export: &'a str,
     imports: &'a [String],
+    #[serde(flatten)]
+    published: Option<&'a Published>,
 }
 
-pub(super) fn run(args: &InspectArgs, output: Output) -> Result<Exit, Failure> {
-    let inspected = super::inspected(&args.file, &super::read(&args.file)?)?;
+pub(super) async fn run(args: &InspectArgs, output: Output) -> Result<Exit, Failure> {
+    let (inspected, published) = match in_registry(&args.component) {
+        Some(reference) => {
+            let (inspected, published) = fetched(args, reference).await?;
+            (inspected, Some(published))
+        }
+        None => (super::inspected(&args.component, &super::read(&args.component)?)?, None),
+    };
     let shown = Shown {
         descriptor: &inspected.descriptor,
         digest: &inspected.digest,
         size: inspected.size,
         export: &inspected.export,
         imports: &inspected.imports,
+        published: published.as_ref(),
     };
-    output.result(|| text(&inspected), &shown)?;
+    output.result(|| text(&inspected, published.as_ref()), &shown)?;
     Ok(Exit::Done)
 }
 
-fn text(inspected: &Inspected) -> String {
+/// What is no file and names a version of something in a registry. A mistyped path does not.
+fn in_registry(component: &Path) -> Option<&str> {
+    if component.try_exists().unwrap_or(true) {
+        return None;
+    }
+    let names_a_version = |text: &&str| {
+        let parsed = text.parse::<Reference>();
+        parsed.is_ok_and(|found| found.tag().is_some() || found.digest().is_some())
+    };
+    component.to_str().filter(names_a_version)
+}
+
+async fn fetched(args: &InspectArgs, reference: &str) -> Result<(Inspected, Published), Failure> {
+    let policy = args.trust.policy()?;
+    let asked = policy.is_some();
+    let registries = args.registry.registries(policy.unwrap_or_else(Policy::of_everything))?;
+    let fetched =
+        registries.fetch(reference).await.map_err(|error| registries::not_taken(&error))?;
+    let pulled = &fetched.pulled;
+    let signer = asked.then(|| pulled.signer.clone());
+    let published = Published { reference: pulled.reference.clone(), signer };
+    Ok((fetched.inspected.clone(), published))
+}
+
+fn text(inspected: &Inspected, published: Option<&Published>) -> String {
     let descriptor = &inspected.descriptor;
     let mut page = Page::default();
     page.line(&format!(
@@ -65,6 +119,15 @@ fn text(inspected: &Inspected) -> String {
         page.rows(
             "needs",
             ["an interimVolumeTemplate: it does not know the sizes of what it sends".to_owned()],
+        );
+    }
+    if let Some(Published { reference, signer }) = published {
+        page.rows("lies at", [reference.to_string()]);
+        let signer = signer.as_ref().map(page::signer);
+        page.rows(
+            "signed by",
+            [signer
+                .unwrap_or_else(|| "nobody was asked for; name a --key or a --policy".to_owned())],
         );
     }
     page.into_text()
@@ -100,7 +163,7 @@ mod tests {
         let mut inspected = sealift_component::inspect(&samples::export()).unwrap();
         inspected.digest = format!("sha256:{}", "0".repeat(64));
         inspected.size = 12_163_481;
-        insta::assert_snapshot!(text(&inspected), @r"
+        insta::assert_snapshot!(text(&inspected, None), @r"
         export-registry 0.1.0 · source · contract 0.1.0 · 11.6 MiB
           Stores the images of an OCI registry.
         digest       sha256:0000000000000000000000000000000000000000000000000000000000000000
@@ -118,7 +181,7 @@ mod tests {
         let mut inspected = sealift_component::inspect(&samples::plain()).unwrap();
         inspected.digest = "sha256:00".to_owned();
         inspected.size = 300;
-        insta::assert_snapshot!(text(&inspected), @r"
+        insta::assert_snapshot!(text(&inspected, None), @r"
         plain 1.0.0 · source · contract 0.1.0 · 300 bytes
         digest       sha256:00
         parameters   nothing

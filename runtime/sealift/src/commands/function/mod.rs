@@ -1,22 +1,35 @@
 //! `sealift function`: for whoever writes a Function, and for whoever is to allow one.
 //!
-//! One file a verb. What they find is `sealift-component`'s; here it is read from files, put in
-//! words and judged by an exit code. None of them runs or compiles a component.
+//! One file a verb. What they find is `sealift-component`'s, what they do with registries is
+//! `sealift-registry`'s; here it is read from files, put in words and judged by an exit code. None
+//! of them runs or compiles a component. `key` reads the private keys of those that sign, `page` is
+//! the form of what is printed.
 
 mod check;
 mod diff;
 mod inspect;
+mod key;
+mod keys;
+mod list;
+mod load;
 mod page;
+mod pull;
+mod push;
 #[cfg(test)]
 mod samples;
+mod save;
+mod sign;
+mod verify;
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Subcommand;
 use sealift_component::Inspected;
 use sealift_component::bounds::Bounds;
+use tempfile::NamedTempFile;
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -30,13 +43,37 @@ pub(crate) enum FunctionCommand {
     Check(check::CheckArgs),
     /// Show what changes between two components, first of all what the new one asks for.
     Diff(diff::DiffArgs),
+    /// Publish a component in a registry.
+    Push(push::PushArgs),
+    /// Get a component out of a registry, if somebody who is trusted has signed it.
+    Pull(pull::PullArgs),
+    /// Sign a component in a registry.
+    Sign(sign::SignArgs),
+    /// Show who of those who are trusted has signed a component in a registry.
+    Verify(verify::VerifyArgs),
+    /// Make a key pair to sign with.
+    Keys(keys::KeysArgs),
+    /// List what a repository of a registry holds.
+    List(list::ListArgs),
+    /// Write components and their signatures into a file, to carry them over an air gap.
+    Save(save::SaveArgs),
+    /// Put the components of such a file into a registry.
+    Load(load::LoadArgs),
 }
 
-pub(crate) fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
     match command {
-        FunctionCommand::Inspect(args) => inspect::run(args, output),
+        FunctionCommand::Inspect(args) => inspect::run(args, output).await,
         FunctionCommand::Check(args) => check::run(args, output),
         FunctionCommand::Diff(args) => diff::run(args, output),
+        FunctionCommand::Push(args) => push::run(args, output).await,
+        FunctionCommand::Pull(args) => pull::run(args, output).await,
+        FunctionCommand::Sign(args) => sign::run(args, output).await,
+        FunctionCommand::Verify(args) => verify::run(args, output).await,
+        FunctionCommand::Keys(args) => keys::run(args, output),
+        FunctionCommand::List(args) => list::run(args, output).await,
+        FunctionCommand::Save(args) => save::run(args, output).await,
+        FunctionCommand::Load(args) => load::run(args, output).await,
     }
 }
 
@@ -49,6 +86,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let most = Bounds::default().bytes + 1;
     File::open(path).map_err(failed)?.take(most).read_to_end(&mut wasm).map_err(failed)?;
     Ok(wasm)
+}
+
+/// A file that is to be moved to `path` when it is whole: half a one is never found under its name.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
 /// What the component of a file says of itself.

@@ -1,6 +1,7 @@
 //! The form of what the verbs print for people: a name, then what there is of it, line below line.
 
 use sealift_component::text;
+use sealift_registry::signature::Signer;
 
 /// Bytes of a line: a line of YAML to add is not cut.
 const LINE: usize = 8192;
@@ -41,6 +42,17 @@ pub(super) fn size(bytes: u64) -> String {
     };
     let tenths = (bytes.saturating_mul(10) + unit / 2) / unit;
     format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+/// Who stands for a component.
+pub(super) fn signer(signer: &Signer) -> String {
+    match signer {
+        Signer::Key { name, fingerprint } => format!("key {name} ({fingerprint})"),
+        Signer::Identity { name, subject, issuer } => {
+            format!("{name}: {subject}, vouched for by {issuer}")
+        }
+        Signer::Unsigned => "nobody who is trusted".to_owned(),
+    }
 }
 
 /// A number of things, such as `9 812 functions`.

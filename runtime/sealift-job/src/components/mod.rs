@@ -1,43 +1,23 @@
-//! Where components come from: those built into the binary, and files.
+//! Where components come from: those built into the binary, files, and registries.
 //!
-//! A component is taken only if its digest is the plan's. The compiled form of a built-in one
-//! came with this binary and is checked against its own digest before it is loaded; a file is
-//! compiled here.
+//! A component is taken only if its digest is the plan's. `built_in` and `file` have theirs at
+//! hand; `registry` fetches them before the plan is made, since only then it is known what a
+//! reference leads to.
+
+mod built_in;
+mod file;
+mod registry;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use sealift_core::component::{ImageKind, classify};
 use sealift_core::plan::ComponentRef;
-use sealift_host::{Function, Host, Inspected, LoadError};
+use sealift_host::{EngineError, Function, Host, Inspected, LoadError};
 use sha2::{Digest, Sha256};
 
-use crate::packed::Packed;
-
-/// A component that is part of the binary.
-#[derive(Debug, Clone, Copy)]
-pub struct BuiltIn {
-    /// Name behind `builtin:`.
-    pub name: &'static str,
-    /// `sha256:<hex>` of `wasm`.
-    pub digest: &'static str,
-    /// `sha256:<hex>` of `compiled`.
-    pub compiled_digest: &'static str,
-    /// Hash of the engine `compiled` was made for.
-    pub engine: &'static str,
-    /// The component.
-    pub wasm: Packed,
-    /// Its compiled form.
-    pub compiled: Packed,
-}
-
-impl BuiltIn {
-    fn wasm(&self) -> Result<Vec<u8>, ComponentError> {
-        self.unpack(self.wasm)
-    }
-
-    fn unpack(&self, packed: Packed) -> Result<Vec<u8>, ComponentError> {
-        packed.unpack().map_err(|source| ComponentError::Unpack { name: self.name, source })
-    }
-}
+pub use self::built_in::BuiltIn;
+pub use self::registry::{FetchError, Fetched, Registries};
 
 /// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,8 +41,10 @@ pub enum ComponentError {
         #[source]
         source: std::io::Error,
     },
-    /// The reference is neither `builtin:` nor `file:`.
-    #[error("{reference:?} is no reference to a component; write builtin:NAME or file:PATH")]
+    /// The reference is of no form there is.
+    #[error(
+        "{reference:?} is no reference to a component; write builtin:NAME, file:PATH or REGISTRY/REPOSITORY@sha256:DIGEST"
+    )]
     UnknownReference {
         /// The reference.
         reference: String,
@@ -97,6 +79,24 @@ pub enum ComponentError {
         #[source]
         source: LoadError,
     },
+    /// It lies in a registry and has not been fetched.
+    #[error("component {reference} was not fetched from its registry")]
+    NotFetched {
+        /// The reference.
+        reference: String,
+    },
+    /// It lies in a registry and was not taken.
+    #[error(transparent)]
+    Fetch(Arc<FetchError>),
+    /// The compiler does not take it.
+    #[error("component {reference} cannot be compiled")]
+    Compile {
+        /// The reference.
+        reference: String,
+        /// The cause.
+        #[source]
+        source: EngineError,
+    },
 }
 
 /// Finds components.
@@ -114,18 +114,30 @@ pub trait Components: Send + Sync {
     fn load(&self, host: &Host, component: &ComponentRef) -> Result<Function, ComponentError>;
 }
 
-/// The components of `sealift run`: built-in ones and files.
-#[derive(Debug)]
+/// The components of this machine: built-in ones, files, and what was fetched from registries.
 pub struct LocalComponents {
     built_in: &'static [BuiltIn],
     folder: PathBuf,
+    registries: Option<Registries>,
 }
 
 impl LocalComponents {
-    /// Files are looked for relative to `folder`.
+    /// Files are looked for relative to `folder`. There are no registries.
     #[must_use]
     pub fn new(built_in: &'static [BuiltIn], folder: PathBuf) -> Self {
-        Self { built_in, folder }
+        Self { built_in, folder, registries: None }
+    }
+
+    /// The same, with registries.
+    #[must_use]
+    pub fn with_registries(self, registries: Registries) -> Self {
+        Self { registries: Some(registries), ..self }
+    }
+
+    /// The registries, if there are any.
+    #[must_use]
+    pub fn registries(&self) -> Option<&Registries> {
+        self.registries.as_ref()
     }
 
     fn built_in(&self, name: &str) -> Result<&'static BuiltIn, ComponentError> {
@@ -135,52 +147,39 @@ impl LocalComponents {
         })
     }
 
-    fn read(&self, path: &str) -> Result<Vec<u8>, ComponentError> {
-        let path = self.folder.join(path);
-        std::fs::read(&path).map_err(|source| ComponentError::Read { path, source })
+    fn fetched(&self, reference: &str) -> Result<Arc<Fetched>, ComponentError> {
+        match self.registries.as_ref().and_then(|registries| registries.fetched(reference)) {
+            Some(Ok(fetched)) => Ok(fetched),
+            Some(Err(error)) => Err(ComponentError::Fetch(error)),
+            None => Err(ComponentError::NotFetched { reference: reference.to_owned() }),
+        }
     }
 }
 
 impl Components for LocalComponents {
     fn inspect(&self, reference: &str) -> Result<Inspected, ComponentError> {
-        let inspected = match Source::of(reference)? {
-            Source::BuiltIn(name) => sealift_host::inspect(&self.built_in(name)?.wasm()?),
-            Source::File(path) => sealift_host::inspect(&self.read(path)?),
-        };
-        inspected.map_err(|source| refused(reference, source))
+        match Source::of(reference)? {
+            Source::BuiltIn(name) => self.built_in(name)?.inspect(reference),
+            Source::File(path) => file::inspect(&self.folder.join(path), reference),
+            Source::Registry => Ok(self.fetched(reference)?.inspected.clone()),
+        }
     }
 
     fn load(&self, host: &Host, component: &ComponentRef) -> Result<Function, ComponentError> {
         let reference = &component.reference;
         match Source::of(reference)? {
-            Source::BuiltIn(name) => {
-                let built_in = self.built_in(name)?;
-                same_digest(component, built_in.digest)?;
-                let wasm = built_in.wasm()?;
-                if built_in.engine == host.engine_hash() {
-                    let inspected = sealift_host::inspect(&wasm)
-                        .map_err(|source| refused(reference, source))?;
-                    let compiled = built_in.unpack(built_in.compiled)?;
-                    return host
-                        .load_compiled(inspected.descriptor, &compiled, built_in.compiled_digest)
-                        .map_err(|source| refused(reference, source));
-                }
-                tracing::warn!(reference, "the compiled form does not fit this engine; compiling");
-                host.load(&wasm).map_err(|source| refused(reference, source))
-            }
-            Source::File(path) => {
-                let wasm = self.read(path)?;
-                same_digest(component, &digest(&wasm))?;
-                host.load(&wasm).map_err(|source| refused(reference, source))
-            }
+            Source::BuiltIn(name) => self.built_in(name)?.load(host, component),
+            Source::File(path) => file::load(&self.folder.join(path), host, component),
+            Source::Registry => self.fetched(reference)?.load(host, component),
         }
     }
 }
 
-/// The two kinds of references.
+/// The kinds of references.
 enum Source<'a> {
     BuiltIn(&'a str),
     File(&'a str),
+    Registry,
 }
 
 impl<'a> Source<'a> {
@@ -190,6 +189,8 @@ impl<'a> Source<'a> {
             Ok(Self::BuiltIn(name.split_once('@').map_or(name, |(name, _)| name)))
         } else if let Some(path) = reference.strip_prefix("file:") {
             Ok(Self::File(path))
+        } else if matches!(classify(reference, None), ImageKind::Registry(_)) {
+            Ok(Self::Registry)
         } else {
             Err(ComponentError::UnknownReference { reference: reference.to_owned() })
         }
@@ -221,6 +222,7 @@ pub fn digest(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::packed::Packed;
 
     const ONE: BuiltIn = BuiltIn {
         name: "one",
@@ -270,5 +272,14 @@ mod tests {
         assert!(matches!(error, ComponentError::Refused { .. }), "{error:?}");
         let error = load("file:one.wasm", &digest(b"no component"));
         assert!(matches!(error, ComponentError::Refused { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn what_lies_in_a_registry_is_not_there_before_it_was_fetched() {
+        let components = LocalComponents::new(&[], PathBuf::new());
+        let error = components.inspect("ghcr.io/acme/export:1").unwrap_err();
+        assert!(matches!(error, ComponentError::NotFetched { .. }), "{error:?}");
+        let error = components.inspect("acme/export:1").unwrap_err();
+        assert!(matches!(error, ComponentError::UnknownReference { .. }), "{error:?}");
     }
 }

@@ -1,0 +1,114 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::{SigningKey, bundle, statement};
+use super::*;
+
+fn trust(keys: &[(&str, &SigningKey)]) -> Trust {
+    let keys = keys
+        .iter()
+        .map(|(name, key)| TrustedKey { name: (*name).to_owned(), key: key.public() })
+        .collect();
+    Trust { keys, identities: Vec::new() }
+}
+
+fn changed(bundle: &[u8], path: &[&str], value: serde_json::Value) -> Vec<u8> {
+    let mut json: serde_json::Value = serde_json::from_slice(bundle).unwrap();
+    let pointer: String = path.iter().map(|part| format!("/{part}")).collect();
+    *json.pointer_mut(&pointer).unwrap() = value;
+    serde_json::to_vec(&json).unwrap()
+}
+
+#[test]
+fn what_a_trusted_key_has_signed_is_believed_and_nothing_else() {
+    let (acme, beta, stranger) = (
+        SigningKey::generate().unwrap(),
+        SigningKey::generate().unwrap(),
+        SigningKey::generate().unwrap(),
+    );
+    let manifest = Digest::of(b"manifest");
+    let signed = bundle(&statement(&manifest), &acme).unwrap();
+    let both = trust(&[("beta", &beta), ("acme", &acme)]);
+    assert_eq!(
+        verify(&manifest, &signed, &both),
+        Ok(Signer::Key { name: "acme".to_owned(), fingerprint: acme.public().fingerprint() })
+    );
+    assert_eq!(verify(&Digest::of(b"other"), &signed, &both), Err(Reject::Subject));
+    let unknown = Reject::UnknownKey { hint: acme.public().hint() };
+    assert_eq!(verify(&manifest, &signed, &trust(&[("beta", &beta)])), Err(unknown));
+
+    // A stranger who writes the hint of a trusted key is still a stranger.
+    let forged = bundle(&statement(&manifest), &stranger).unwrap();
+    let hint = acme.public().hint().into();
+    let forged = changed(&forged, &["verificationMaterial", "publicKey", "hint"], hint);
+    let refused = Reject::Signature { name: "acme".to_owned() };
+    assert_eq!(verify(&manifest, &forged, &both), Err(refused));
+    // And a trusted key needs no hint.
+    let plain = changed(&signed, &["verificationMaterial", "publicKey", "hint"], "".into());
+    assert!(verify(&manifest, &plain, &both).is_ok());
+}
+
+#[test]
+fn a_statement_that_was_changed_is_not_what_was_signed() {
+    let acme = SigningKey::generate().unwrap();
+    let (manifest, other) = (Digest::of(b"manifest"), Digest::of(b"other"));
+    let signed = bundle(&statement(&manifest), &acme).unwrap();
+    let payload = STANDARD.encode(statement(&other)).into();
+    let moved = changed(&signed, &["dsseEnvelope", "payload"], payload);
+    let refused = Reject::Signature { name: "acme".to_owned() };
+    assert_eq!(verify(&other, &moved, &trust(&[("acme", &acme)])), Err(refused));
+}
+
+#[test]
+fn an_attestation_of_a_trusted_key_is_no_signature() {
+    let acme = SigningKey::generate().unwrap();
+    let manifest = Digest::of(b"manifest");
+    let text = String::from_utf8(statement(&manifest)).unwrap();
+    let trust = trust(&[("acme", &acme)]);
+    let attested = text.replace(PREDICATE, "https://slsa.dev/provenance/v1");
+    let attested = bundle(attested.as_bytes(), &acme).unwrap();
+    assert_eq!(
+        verify(&manifest, &attested, &trust),
+        Err(Reject::Predicate { found: "https://slsa.dev/provenance/v1".to_owned() })
+    );
+    // Two values for one key: readers would choose differently.
+    let twice = text.replace(
+        r#""predicateType""#,
+        r#""predicateType":"https://slsa.dev/provenance/v1","predicateType""#,
+    );
+    let twice = bundle(twice.as_bytes(), &acme).unwrap();
+    assert_eq!(verify(&manifest, &twice, &trust), Err(Reject::Form));
+}
+
+#[test]
+fn what_is_no_bundle_is_refused() {
+    let acme = SigningKey::generate().unwrap();
+    let manifest = Digest::of(b"manifest");
+    let signed = bundle(&statement(&manifest), &acme).unwrap();
+    let of = |bytes: &[u8]| verify(&manifest, bytes, &trust(&[("acme", &acme)]));
+    for bytes in [&b""[..], b"{}", b"[]", b"\xff", b"null"] {
+        assert_eq!(of(bytes), Err(Reject::Form));
+    }
+    let signature = serde_json::json!({"sig": "AAAA"});
+    for (path, value) in [
+        (&["mediaType"][..], "text/plain".into()),
+        (&["dsseEnvelope", "payload"], "!".into()),
+        (&["dsseEnvelope", "signatures"], serde_json::json!([])),
+        (&["dsseEnvelope", "signatures"], serde_json::json!([signature, signature])),
+        (&["verificationMaterial"], serde_json::json!({})),
+    ] {
+        assert_eq!(of(&changed(&signed, path, value)), Err(Reject::Form), "{path:?}");
+    }
+    let broken = changed(&signed, &["dsseEnvelope", "signatures", "0", "sig"], "AAAA".into());
+    assert_eq!(of(&broken), Err(Reject::Signature { name: "acme".to_owned() }));
+    let other = changed(&signed, &["dsseEnvelope", "payloadType"], "text/plain".into());
+    assert_eq!(of(&other), Err(Reject::Predicate { found: "text/plain".to_owned() }));
+    let certified = changed(
+        &signed,
+        &["verificationMaterial"],
+        serde_json::json!({"certificate": {"rawBytes": "AAAA"}}),
+    );
+    assert_eq!(of(&certified), Err(Reject::Kind { found: "a certificate", wanted: "keys" }));
+    let nobody = verify(&manifest, &signed, &Trust::default());
+    assert_eq!(nobody, Err(Reject::Kind { found: "a key", wanted: "identities" }));
+}
