@@ -9,6 +9,13 @@
 //! comes from outside has a bound, and is cut there, not read and then judged. Credentials go to
 //! the host they are for and to nobody it names.
 //!
+//! The client is our own on reqwest: the usual one reads answers whole, follows redirects anywhere
+//! and takes "denied" for "nothing signed". What a list says of its entries is not believed, and a
+//! mirror may be anybody: what is signed proves itself, and one that knows no signature is not
+//! believed. A statement must say "signed": an attestation of the same key is none. Verification
+//! by certificate is Sigstore's library; by key only its parser and its ECDSA, since nothing else
+//! in a bundle counts then.
+//!
 //! Bytes are moved and never looked into: what a component is, what it asks for, and whether it
 //! compiles is not decided here.
 
