@@ -112,3 +112,50 @@ fn what_is_no_bundle_is_refused() {
     let nobody = verify(&manifest, &signed, &Trust::default());
     assert_eq!(nobody, Err(Reject::Kind { found: "a key", wanted: "identities" }));
 }
+
+/// What cosign 3.1.3 and Sigstore's library for Go have made, so that every run of the tests sees
+/// their forms and not only ours. The rows with the tools themselves are in `tests/registry`.
+fn recorded(name: &str) -> String {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/signatures");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// The manifest that is signed there.
+fn recorded_manifest() -> Digest {
+    "sha256:f0a43f4c31c7da82b34a7166f4078ed9a9b3fc5f4f6021655f917203173febd6".parse().unwrap()
+}
+
+#[test]
+fn a_key_and_a_signature_of_cosign_are_read() {
+    let password = zeroize::Zeroizing::new("a password of the tests".to_owned());
+    let key = SigningKey::read(&recorded("cosign.key"), &password).unwrap();
+    assert_eq!(key.public().pem(), recorded("cosign.pub"));
+    let bundle = recorded("cosign-bundle.json");
+    let cosign = trust(&[("cosign", &key)]);
+    let signer = verify(&recorded_manifest(), bundle.as_bytes(), &cosign).unwrap();
+    let fingerprint = key.public().fingerprint();
+    assert_eq!(signer, Signer::Key { name: "cosign".to_owned(), fingerprint });
+    let other = trust(&[("other", &SigningKey::generate().unwrap())]);
+    let refused = verify(&recorded_manifest(), bundle.as_bytes(), &other);
+    assert_eq!(refused, Err(Reject::UnknownKey { hint: key.public().hint() }));
+}
+
+#[test]
+fn a_signature_of_an_identity_is_read() {
+    let made: serde_json::Value = serde_json::from_str(&recorded("keyless.json")).unwrap();
+    let (bundle, root) = (made["bundle"].to_string(), made["trustedRoot"].to_string());
+    let of = |subject: &str, issuer: &str| {
+        let subject = Pattern::parse(subject).unwrap();
+        let identity =
+            TrustedIdentity::new("ci".to_owned(), issuer.to_owned(), subject, &root, true, false);
+        let trust = Trust { keys: Vec::new(), identities: vec![identity.unwrap()] };
+        verify(&recorded_manifest(), bundle.as_bytes(), &trust)
+    };
+    let issuer = "https://issuer.example.com";
+    assert!(matches!(of("*@example.com", issuer), Ok(Signer::Identity { .. })));
+    let stranger = Reject::Identity { found: "publisher@example.com".to_owned() };
+    assert_eq!(of("*@example.org", issuer), Err(stranger));
+    let elsewhere = of("*@example.com", "https://other.example.com");
+    assert!(matches!(elsewhere, Err(Reject::Identity { .. })), "{elsewhere:?}");
+}

@@ -53,6 +53,10 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             }),
         ]);
     }
+    if std::env::var("SEALIFT_TEST_TIER").is_ok_and(|tier| tier == "full") {
+        let name = "published::cosign_and_the_verbs_believe_each_other";
+        trials.push(trial(world, name, verbs::with_cosign));
+    }
     trials.extend([
         trial(world, "published::signatures_cross_an_air_gap", used::carried),
         trial(

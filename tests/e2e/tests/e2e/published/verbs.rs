@@ -4,11 +4,11 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use sealift_e2e::manifests::filled;
-use sealift_e2e::oci::PASSWORD;
+use sealift_e2e::oci::{PASSWORD, Tool};
 use sealift_e2e::registry::{Options, Registry};
 use serde_json::json;
 
-use super::{Stage, distribution, indented};
+use super::{Stage, distribution, indented, text};
 use crate::scene::assert_failure;
 use crate::world::{World, certificate};
 
@@ -89,6 +89,34 @@ pub fn unpublishable(world: &World) -> Result<()> {
     let (folder, password) = (stage.path(""), stage.path("password"));
     let again = ["keys", "acme", "--out", folder.as_str(), "--password-file", &password];
     assert_failure(&stage.verb(&again)?, 2, &["acme.pub"])
+}
+
+/// A row of the full tier, where cosign is built.
+pub fn with_cosign(world: &World) -> Result<()> {
+    let stage = Stage::new(world, Registry::referrers)?;
+    let here = stage.folder.path();
+    let cosign = Tool::cosign(here)?;
+    cosign.run(here, &["generate-key-pair"])?;
+    stage.keys("acme")?;
+    let verified = |key: &str, reference: &str| -> Result<bool> {
+        let verify = ["verify", "--insecure-ignore-tlog=true", "--key", key, reference];
+        Ok(cosign.output(here, &verify)?.status.success())
+    };
+    // With the keys of either, by the verbs.
+    for (tag, component, key) in [("1", "one", "acme"), ("2", "two", "cosign")] {
+        let pinned = text(&stage.push(component, tag)?, "reference")?;
+        let public = format!("{key}.pub");
+        ensure!(!verified(&public, &pinned)?, "verified before it was signed");
+        stage.sign(&stage.at(tag), key)?;
+        ensure!(verified(&public, &pinned)?, "cosign does not verify what {key} signed");
+    }
+    // By cosign, with a key of the verbs.
+    let reference = text(&stage.push("two", "3")?, "reference")?;
+    let sign = ["sign", "--yes", "--tlog-upload=false", "--use-signing-config=false"];
+    cosign.run(here, &[&sign[..], &["--key", "acme.key", &reference]].concat())?;
+    let told = stage.succeed(&["verify", &reference, "--key", &stage.path("acme.pub")])?;
+    ensure!(told["signer"]["key"]["name"] == "acme.pub", "{told}");
+    Ok(())
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
