@@ -11,7 +11,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     collect(&templates, &mut files)?;
     files.sort();
-    let mut list = String::from("/// All files of all templates.\nconst TEMPLATES: &[Template] = &[\n");
+    let mut list =
+        String::from("/// All files of all templates.\nconst TEMPLATES: &[Template] = &[\n");
     for file in files {
         let below = file.strip_prefix(&templates)?.to_str().ok_or("a path is not UTF-8")?;
         let whole = file.canonicalize()?;

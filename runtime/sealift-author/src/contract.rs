@@ -20,17 +20,11 @@ pub const WORLD: &str = "function";
 
 /// Where in `wit/deps` a file lies, and its text.
 const FILES: [(&str, &str); 14] = [
-    (
-        "sealift-function/artifacts.wit",
-        include_str!("../../../wit/0.1.0/artifacts.wit"),
-    ),
+    ("sealift-function/artifacts.wit", include_str!("../../../wit/0.1.0/artifacts.wit")),
     ("sealift-function/errors.wit", include_str!("../../../wit/0.1.0/errors.wit")),
     ("sealift-function/function.wit", include_str!("../../../wit/0.1.0/function.wit")),
     ("sealift-function/keys.wit", include_str!("../../../wit/0.1.0/keys.wit")),
-    (
-        "sealift-function/repository.wit",
-        include_str!("../../../wit/0.1.0/repository.wit"),
-    ),
+    ("sealift-function/repository.wit", include_str!("../../../wit/0.1.0/repository.wit")),
     ("sealift-function/session.wit", include_str!("../../../wit/0.1.0/session.wit")),
     ("sealift-function/streams.wit", include_str!("../../../wit/0.1.0/streams.wit")),
     ("cli.wit", include_str!("../../../wit/0.1.0/deps/cli.wit")),

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 pub struct Machine {
     /// Folders of programs, in order, as in `PATH`.
     pub path: Vec<PathBuf>,
-    /// A folder with `node_modules` and `bin` that projects share which have none of their own.
-    pub tools: Option<PathBuf>,
+    /// Folders with `node_modules` or `.venv`, shared by projects that have none of their own.
+    pub tools: Vec<PathBuf>,
     /// Where wasi-sdk lies; none = the sysroot of the system.
     pub wasi_sdk: Option<PathBuf>,
     /// Where cargo keeps its packages; their paths must not get into components.
@@ -40,11 +40,13 @@ impl Machine {
     #[must_use]
     pub fn of(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folders = |name| {
+            let list = variable(name).unwrap_or_default();
+            std::env::split_paths(&list).filter(|folder| folder.is_absolute()).collect()
+        };
         Self {
-            path: variable("PATH")
-                .map(|path| std::env::split_paths(&path).collect())
-                .unwrap_or_default(),
-            tools: folder("SEALIFT_TOOLS"),
+            path: folders("PATH"),
+            tools: folders("SEALIFT_TOOLS"),
             wasi_sdk: folder("WASI_SDK_PATH"),
             cargo_home: folder("CARGO_HOME").or_else(|| Some(folder("HOME")?.join(".cargo"))),
         }
@@ -66,7 +68,7 @@ impl Machine {
     pub(crate) fn installed(&self, project: &Path, relative: &str) -> Option<PathBuf> {
         project
             .ancestors()
-            .chain(self.tools.as_deref())
+            .chain(self.tools.iter().map(PathBuf::as_path))
             .map(|folder| folder.join(relative))
             .find(|file| file.is_file())
     }
@@ -86,7 +88,7 @@ mod tests {
         let (project, tools) = (folder.path().join("a/b"), folder.path().join("tools"));
         fs::create_dir_all(project.join("bin")).unwrap();
         fs::create_dir_all(tools.join("bin")).unwrap();
-        let machine = Machine { tools: Some(tools.clone()), ..Machine::default() };
+        let machine = Machine { tools: vec![tools.clone()], ..Machine::default() };
         assert_eq!(machine.installed(&project, "bin/x"), None);
         for place in [tools.join("bin/x"), folder.path().join("a/x"), project.join("bin/x")] {
             fs::write(&place, "").unwrap();
@@ -99,11 +101,12 @@ mod tests {
     #[test]
     fn the_environment_says_where_to_look() {
         let machine = Machine::of(&|name| match name {
-            "PATH" => Some("/usr/bin:/bin".into()),
+            // A folder that is relative to wherever somebody stands is none.
+            "PATH" => Some("/usr/bin:.:/bin".into()),
             "WASI_SDK_PATH" => Some(OsString::new()),
             _ => None,
         });
         assert_eq!(machine.path, [PathBuf::from("/usr/bin"), PathBuf::from("/bin")]);
-        assert_eq!((machine.tools, machine.wasi_sdk), (None, None));
+        assert!(machine.tools.is_empty() && machine.wasi_sdk.is_none());
     }
 }

@@ -290,9 +290,13 @@ mod tests {
 
     #[test]
     fn versions_are_three_numbers() {
-        for (text, version) in
-            [("0.1.0", true), ("1.20.3-rc.1+x", true), ("1.0", false), ("01.0.0", false), ("", false)]
-        {
+        for (text, version) in [
+            ("0.1.0", true),
+            ("1.20.3-rc.1+x", true),
+            ("1.0", false),
+            ("01.0.0", false),
+            ("", false),
+        ] {
             assert_eq!(is_version(text), version, "{text:?}");
         }
     }

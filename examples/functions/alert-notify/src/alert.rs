@@ -50,10 +50,8 @@ pub(crate) fn labels(
         labels.insert(name.to_owned(), value.clone());
     }
     for label in more {
-        let (name, value) = label
-            .split_once('=')
-            .filter(|(name, _)| is_label(name))
-            .ok_or_else(|| {
+        let (name, value) =
+            label.split_once('=').filter(|(name, _)| is_label(name)).ok_or_else(|| {
                 let message = format!("{label:?} is not name=value with a name of a-z, 0-9 and _");
                 Error::invalid_parameter("labels", message)
             })?;

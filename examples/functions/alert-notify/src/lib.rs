@@ -49,7 +49,11 @@ impl Observer for AlertNotify {
                 Alert::raised(labels, &facts, cause.as_deref(), ended, parameters.hold_hours)?
             }
         };
-        progress::phase(if alert.is_resolved() { "resolving the alert" } else { "raising an alert" });
+        progress::phase(if alert.is_resolved() {
+            "resolving the alert"
+        } else {
+            "raising an alert"
+        });
         let answer = http::post("http://alerts/api/v2/alerts")
             .header("content-type", "application/json")
             .timeout(TIMEOUT)

@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_manifest_comes_after_what_it_names() {
-        let index = br#"{"manifests": [{"digest": "a"}, {"digest": "b"}], "subject": {"digest": "s"}}"#;
+        let index =
+            br#"{"manifests": [{"digest": "a"}, {"digest": "b"}], "subject": {"digest": "s"}}"#;
         assert_eq!(children(index).unwrap(), ["s", "a", "b"]);
         assert!(children(br#"{"config": {}}"#).unwrap().is_empty());
         assert!(children(b"no").is_err());

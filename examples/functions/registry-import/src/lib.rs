@@ -10,17 +10,15 @@ mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sealift_function::{
-    Context, Error, NoParameters, Result, Sink, Upstream, export, progress,
-};
+use sealift_function::{Context, Error, NoParameters, Result, Sink, Upstream, export, progress};
 
 use index::{Index, Item, Repository, children};
 use registry::{mount, put_blob, put_manifest};
 
 /// Largest list of what is whose; a registry with 100 000 manifests has 30 MiB.
-const MOST_INDEX: u64 = 64 << 20;
+const MOST_INDEX: usize = 64 << 20;
 /// Largest manifest, as registries take it.
-const MOST_MANIFEST: u64 = 4 << 20;
+const MOST_MANIFEST: usize = 4 << 20;
 
 /// Puts images into a registry.
 #[derive(Debug)]

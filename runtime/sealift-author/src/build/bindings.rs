@@ -120,11 +120,9 @@ fn generate(
     let mut resolve = Resolve::default();
     let read = |error: Box<dyn Error + Send + Sync>| BindingsError::Contract(error);
     resolve.push_dir(project.join(FOLDER)).map_err(|error| read(error.into()))?;
-    let package = resolve
-        .push_str("bindings.wit", &everything(kind))
-        .map_err(|error| read(error.into()))?;
-    let world =
-        resolve.select_world(&[package], None).map_err(|error| read(error.into()))?;
+    let package =
+        resolve.push_str("bindings.wit", &everything(kind)).map_err(|error| read(error.into()))?;
+    let world = resolve.select_world(&[package], None).map_err(|error| read(error.into()))?;
     let mut files = Files::default();
     generator
         .generate(&mut resolve, world, &mut files)

@@ -11,9 +11,8 @@ use crate::machine::{Machine, Missing};
 use crate::project::Project;
 
 /// clang under the names distributions give it, newest first.
-const CLANG: [&str; 8] = [
-    "clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang-14", "clang",
-];
+const CLANG: [&str; 8] =
+    ["clang-21", "clang-20", "clang-19", "clang-18", "clang-17", "clang-16", "clang-14", "clang"];
 /// Where Debian and Ubuntu put the headers of wasi-libc.
 const HEADERS: &str = "usr/include/wasm32-wasi/stdlib.h";
 

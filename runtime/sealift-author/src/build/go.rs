@@ -67,9 +67,13 @@ mod tests {
 
     #[test]
     fn versions_of_go_are_compared_by_their_numbers() {
-        for (version, enough) in
-            [("go1.26.8\n", true), ("go1.25", true), ("go1.9.1", false), ("go2.0rc1", true), ("", false)]
-        {
+        for (version, enough) in [
+            ("go1.26.8\n", true),
+            ("go1.25", true),
+            ("go1.9.1", false),
+            ("go2.0rc1", true),
+            ("", false),
+        ] {
             assert_eq!(is_new_enough(version), enough, "{version:?}");
         }
     }

@@ -71,9 +71,8 @@ pub(super) fn describe(mut component: Vec<u8>, descriptor: &[u8]) -> Vec<u8> {
 fn is_asked_for(import: &str, project: &Project) -> bool {
     let descriptor = &project.descriptor;
     let requests = &descriptor.requests;
-    let Some((package, interface)) = import
-        .split_once('@')
-        .and_then(|(name, _)| name.split_once('/'))
+    let Some((package, interface)) =
+        import.split_once('@').and_then(|(name, _)| name.split_once('/'))
     else {
         return false;
     };

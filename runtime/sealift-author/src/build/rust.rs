@@ -26,13 +26,15 @@ impl Toolchain for Rust {
         // rustc prints the folder whether it is there or not.
         let mut command = Command::new(rustc);
         command.args(["--print", "target-libdir", "--target", TARGET]);
-        let there = tool::run(&mut command).is_ok_and(|said| {
-            PathBuf::from(String::from_utf8_lossy(&said).trim()).is_dir()
-        });
+        let there = tool::run(&mut command)
+            .is_ok_and(|said| PathBuf::from(String::from_utf8_lossy(&said).trim()).is_dir());
         if there {
             return Vec::new();
         }
-        vec![Missing::new(format!("rustc's target {TARGET}"), format!("rustup target add {TARGET}"))]
+        vec![Missing::new(
+            format!("rustc's target {TARGET}"),
+            format!("rustup target add {TARGET}"),
+        )]
     }
 
     fn component(&self, job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
@@ -80,7 +82,9 @@ struct Message {
 fn component_file(said: &[u8], manifest: &std::path::Path) -> Option<PathBuf> {
     said.split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
-        .filter(|message| message.reason == "compiler-artifact" && message.manifest_path == manifest)
+        .filter(|message| {
+            message.reason == "compiler-artifact" && message.manifest_path == manifest
+        })
         .flat_map(|message| message.filenames)
         .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
 }

@@ -69,10 +69,16 @@ const ROOMS: &[Room] = &[
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
+        name: "sealift-author",
+        ours: &["sealift-core"],
+        never: &["kube", "kube-client", "k8s-openapi", "rustic_core", "wasmtime", "anyhow"],
+    },
+    Room {
         name: "sealift",
         ours: &[
             "sealift-core",
             "sealift-api",
+            "sealift-author",
             "sealift-host",
             "sealift-kube",
             "sealift-operator",
@@ -150,6 +156,7 @@ fn room_of(workspace: &Workspace, package: &Package) -> Option<&'static Room> {
         .components("plugins")
         .into_iter()
         .chain(workspace.components("tests/guests"))
+        .chain(workspace.components("examples/functions"))
         .any(|component| component.name == package.name);
     if component { Some(&COMPONENT) } else { ROOMS.iter().find(|room| room.name == package.name) }
 }
