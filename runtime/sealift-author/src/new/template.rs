@@ -1,7 +1,8 @@
 //! The templates: `templates/<language>/{common,<kind>}/…`, put into this program by its build
 //! script.
 //!
-//! A template is the files of `common` and those of the kind. `{{name}}` and its two siblings are
+//! A template is the files of `common`, those of the kind, and those of `http` for kinds that make
+//! requests. `{{name}}` and its two siblings are
 //! all there is to replace, so that each file is one of its language to look at. `_gitignore`
 //! becomes `.gitignore`: under its own name it would hide files of this repository.
 
@@ -27,7 +28,9 @@ pub(super) struct File {
 /// The files of a project of this kind in this language.
 pub(super) fn files(wanted: &New) -> Vec<File> {
     let language = wanted.language.as_str();
-    let folders = ["common", wanted.kind.as_str()];
+    // Where a Function makes requests, its project has what makes them easy.
+    let http = matches!(wanted.kind, Kind::Source | Kind::Sink).then_some("http");
+    let folders = [Some("common"), Some(wanted.kind.as_str()), http];
     let snake = wanted.name.replace('-', "_");
     let sdk = sdk(wanted);
     TEMPLATES
@@ -35,7 +38,7 @@ pub(super) fn files(wanted: &New) -> Vec<File> {
         .filter_map(|(path, text)| {
             let below = path.strip_prefix(language)?.strip_prefix('/')?;
             let (folder, rest) = below.split_once('/')?;
-            folders.contains(&folder).then(|| File {
+            folders.contains(&Some(folder)).then(|| File {
                 path: rest.replace("_gitignore", ".gitignore"),
                 text: text
                     .replace("{{name}}", &wanted.name)
