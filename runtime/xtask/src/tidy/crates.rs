@@ -121,7 +121,11 @@ const ROOMS: &[Room] = &[
         ],
         never: KUBE,
     },
-    Room { name: "xtask", ours: &["sealift-api", "sealift-e2e", "sealift-host"], never: KUBE },
+    Room {
+        name: "xtask",
+        ours: &["sealift-api", "sealift-author", "sealift-e2e", "sealift-host"],
+        never: KUBE,
+    },
 ];
 
 /// A component sees the SDK, what components share, and nothing of `runtime/`.
