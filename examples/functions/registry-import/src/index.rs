@@ -80,6 +80,8 @@ pub(crate) enum Item {
         /// Its digest.
         digest: String,
     },
+    /// Another Function's, such as a list of what was stored.
+    Other,
 }
 
 impl Item {
@@ -87,6 +89,9 @@ impl Item {
     pub(crate) fn of(name: &str) -> Result<Self> {
         if name == "registry.json" {
             return Ok(Self::Index);
+        }
+        if !name.starts_with("blobs/") && !name.starts_with("manifests/") {
+            return Ok(Self::Other);
         }
         let foreign =
             || Error::ExternalFailed(format!("{name} is nothing that registry-export stores"));
@@ -162,7 +167,8 @@ mod tests {
             Item::of(&format!("manifests/app/{hex}")).unwrap(),
             Item::Manifest { digest: format!("sha256:{hex}") }
         );
-        for wrong in ["other.json", "blobs/app/xyz", "layers/app/0", "blobs/../app/0", "blobs//0"] {
+        assert_eq!(Item::of("inventory.json").unwrap(), Item::Other);
+        for wrong in ["blobs/app/xyz", "manifests/0", "blobs/../app/0", "blobs//0"] {
             let wrong = wrong.replace("/0", &format!("/{hex}"));
             assert!(Item::of(&wrong).is_err(), "{wrong}");
         }

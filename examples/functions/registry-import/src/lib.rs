@@ -46,6 +46,10 @@ impl Sink for RegistryImport {
                     let bytes = artifact.body.read_all(MOST_MANIFEST).context(name)?;
                     arrived.manifests.insert(digest, bytes);
                 }
+                Item::Other => {
+                    artifact.body.discard()?;
+                    progress::info(&format!("{name} is none of registry-export's and left out"));
+                }
             }
         }
         let index = index.ok_or_else(|| {
