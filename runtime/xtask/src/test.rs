@@ -18,7 +18,8 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 9] = [
+const SERVERS: [&str; 10] = [
+    "age",
     "pause",
     "rest-server",
     "pushgateway",

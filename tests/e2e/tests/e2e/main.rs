@@ -18,6 +18,7 @@ mod bad_input;
 mod commands;
 mod disaster;
 mod exit_codes;
+mod functions;
 mod guests;
 mod hooked;
 mod interrupted;
@@ -60,6 +61,7 @@ fn main() {
         refusing_repository::tests(&world),
         interrupted::tests(&world),
         guests::tests(&world),
+        functions::tests(&world),
         unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),
