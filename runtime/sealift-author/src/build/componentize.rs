@@ -45,14 +45,11 @@ pub(super) fn componentize(module: &[u8], wit: &Path) -> Result<Vec<u8>, Compone
     let mut module = module.to_vec();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .map_err(|error| ComponentizeError::Embed(error.into()))?;
-    encode(&module).map_err(|error| ComponentizeError::Encode(error.into()))
-}
-
-fn encode(module: &[u8]) -> Result<Vec<u8>, impl Into<Box<dyn Error + Send + Sync>> + use<>> {
     let mut encoder = ComponentEncoder::default();
     encoder.validate(true);
+    encoder.module(&module).map_err(|error| ComponentizeError::Encode(error.into()))?;
     encoder
-        .module(module)?
-        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
-        .encode()
+        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+        .map_err(|error| ComponentizeError::Encode(error.into()))?;
+    encoder.encode().map_err(|error| ComponentizeError::Encode(error.into()))
 }
