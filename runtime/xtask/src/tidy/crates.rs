@@ -38,8 +38,25 @@ const ROOMS: &[Room] = &[
         never: &["kube", "tokio", "anyhow", "rustic_core"],
     },
     Room {
+        name: "sealift-component",
+        ours: &["sealift-core"],
+        never: &[
+            "kube",
+            "kube-client",
+            "kube-core",
+            "kube-runtime",
+            "wasmtime",
+            "tokio",
+            "rustic_core",
+            "k8s-openapi",
+            "anyhow",
+            "clap",
+            "tempfile",
+        ],
+    },
+    Room {
         name: "sealift-host",
-        ours: &["sealift-core", "sealift-bindings"],
+        ours: &["sealift-core", "sealift-bindings", "sealift-component"],
         never: &["kube", "kube-client", "k8s-openapi", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
@@ -73,6 +90,7 @@ const ROOMS: &[Room] = &[
         ours: &[
             "sealift-core",
             "sealift-api",
+            "sealift-component",
             "sealift-host",
             "sealift-kube",
             "sealift-operator",

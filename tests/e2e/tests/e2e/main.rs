@@ -18,6 +18,7 @@ mod bad_input;
 mod commands;
 mod disaster;
 mod exit_codes;
+mod function_verbs;
 mod guests;
 mod hooked;
 mod interrupted;
@@ -65,6 +66,7 @@ fn main() {
         bad_input::tests(&world),
         exit_codes::tests(&world),
         commands::tests(&world),
+        function_verbs::tests(&world),
         hooked::tests(&world),
         other_worlds::tests(&world),
     ]
