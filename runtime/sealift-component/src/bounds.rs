@@ -108,6 +108,11 @@ pub enum BoundsError {
     /// Not valid, or with features that are not served.
     #[error("the component is not valid")]
     Invalid(#[source] BinaryReaderError),
+    /// The validator panicked.
+    #[error(
+        "the validator broke off, as it does where more than a hundred instances hold each other"
+    )]
+    BrokeOff,
 }
 
 /// What a component can have too much of.
@@ -188,6 +193,19 @@ pub fn check(wasm: &[u8], bounds: &Bounds) -> Result<Counts, BoundsError> {
         return Err(BoundsError::NotComponent);
     }
     let counts = count::count(wasm, bounds)?;
-    Validator::new_with_features(features()).validate_all(wasm).map_err(BoundsError::Invalid)?;
+    validate(wasm)?;
     Ok(Counts { bytes, ..counts })
+}
+
+/// wasmparser 0.254 asserts how deep types of instances hold each other where it should refuse it,
+/// and whoever counts that must know what every index names, as the validator does. So its panic
+/// is caught, before the compiler meets the same one.
+fn validate(wasm: &[u8]) -> Result<(), BoundsError> {
+    let validated =
+        std::panic::catch_unwind(|| Validator::new_with_features(features()).validate_all(wasm));
+    match validated {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(BoundsError::Invalid(error)),
+        Err(_) => Err(BoundsError::BrokeOff),
+    }
 }

@@ -66,7 +66,7 @@ struct Level {
     /// How many definitions starting it once leads to.
     definitions: u64,
     /// The same of every component it can start, by index.
-    components: Vec<u64>,
+    parts: Vec<u64>,
 }
 
 struct Walk<'a> {
@@ -162,7 +162,7 @@ impl Walk<'_> {
         let Some(ended) = self.open.pop() else { return };
         match self.open.last_mut() {
             Some(_) if ended.is_module => {}
-            Some(parent) => parent.components.push(ended.definitions),
+            Some(parent) => parent.parts.push(ended.definitions),
             None => self.tally.counts.definitions = ended.definitions,
         }
     }
@@ -199,13 +199,13 @@ impl Walk<'_> {
     fn name_again(&mut self, outside: usize, index: u32) {
         let known = self.weight(outside, index);
         if let Some(level) = self.open.last_mut() {
-            level.components.push(known);
+            level.parts.push(known);
         }
     }
 
     fn weight(&self, outside: usize, index: u32) -> u64 {
         let level = self.open.iter().rev().nth(outside);
-        level.and_then(|level| level.components.get(index as usize)).copied().unwrap_or_default()
+        level.and_then(|level| level.parts.get(index as usize)).copied().unwrap_or_default()
     }
 
     fn instance(&mut self, instance: ComponentInstance<'_>) -> Result<(), BoundsError> {

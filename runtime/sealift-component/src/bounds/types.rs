@@ -21,8 +21,7 @@ const INSTANCE: u8 = 0x42;
 /// Counts every declaration of a type section, whose content this is.
 pub(super) fn count(content: BinaryReader<'_>, tally: &mut Tally<'_>) -> Result<(), BoundsError> {
     let mut types = Types { content, open: Vec::new() };
-    let first = types.content.read_var_u32().map_err(BoundsError::Read)?;
-    types.open.push(first);
+    types.list().map_err(BoundsError::Read)?;
     while let Some(left) = types.open.last_mut() {
         let Some(less) = left.checked_sub(1) else {
             types.open.pop();
@@ -30,14 +29,9 @@ pub(super) fn count(content: BinaryReader<'_>, tally: &mut Tally<'_>) -> Result<
         };
         *left = less;
         tally.add(Bound::Types, 1)?;
-        let inner = types.step().map_err(BoundsError::Read)?;
-        match inner {
-            Inner::Flat(more) => tally.add(Bound::Types, more)?,
-            Inner::Declarations(count) => {
-                tally.depth(types.open.len())?;
-                types.open.push(count);
-            }
-        }
+        let inside = types.item().map_err(BoundsError::Read)?;
+        tally.add(Bound::Types, inside)?;
+        tally.depth(types.open.len() - 1)?;
     }
     Ok(())
 }
@@ -45,40 +39,39 @@ pub(super) fn count(content: BinaryReader<'_>, tally: &mut Tally<'_>) -> Result<
 /// Where the reading is.
 struct Types<'a> {
     content: BinaryReader<'a>,
-    /// Items that are left, of the section and of every list of declarations that is open.
+    /// Items that are still to be read, of the section and of every list of declarations in each
+    /// other that has not come to its end.
     open: Vec<u32>,
 }
 
-/// What one item was.
-enum Inner {
-    /// Read to its end, with so many declarations inside.
-    Flat(u64),
-    /// The head of a list of so many declarations.
-    Declarations(u32),
-}
-
 impl Types<'_> {
-    fn step(&mut self) -> Result<Inner> {
+    /// Reads the head of a list.
+    fn list(&mut self) -> Result<()> {
+        self.open.push(self.content.read_var_u32()?);
+        Ok(())
+    }
+
+    /// Reads one item, of one that is a list only the head, and says how many are inside of what
+    /// was read.
+    fn item(&mut self) -> Result<u64> {
         if self.open.len() > 1 {
             if self.ahead()? != TYPE {
                 let declaration = self.content.read::<ComponentTypeDeclaration<'_>>()?;
-                return Ok(Inner::Flat(match declaration {
+                return Ok(match declaration {
                     ComponentTypeDeclaration::CoreType(core) => declarations(&core),
                     _ => 0,
-                }));
+                });
             }
             self.content.read_u8()?;
         }
         match self.ahead()? {
             COMPONENT | INSTANCE => {
                 self.content.read_u8()?;
-                Ok(Inner::Declarations(self.content.read_var_u32()?))
+                self.list()?;
             }
-            _ => {
-                self.content.read::<ComponentType<'_>>()?;
-                Ok(Inner::Flat(0))
-            }
+            _ => drop(self.content.read::<ComponentType<'_>>()?),
         }
+        Ok(0)
     }
 
     fn ahead(&self) -> Result<u8> {

@@ -7,8 +7,8 @@ use sealift_component::inspect;
 use wasm_encoder::{
     Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentExportSection,
     ComponentImportSection, ComponentInstanceSection, ComponentOuterAliasKind, ComponentType,
-    ComponentTypeRef, ComponentTypeSection, ComponentValType, Module, NestedComponentSection,
-    PrimitiveValType, RawSection,
+    ComponentTypeRef, ComponentTypeSection, ComponentValType, InstanceType, Module,
+    NestedComponentSection, PrimitiveValType, RawSection, TypeBounds,
 };
 
 use crate::make::{self, NOTHING};
@@ -60,6 +60,31 @@ fn lists(levels: u32) -> Vec<u8> {
         section.defined_type().list(ComponentValType::Type(index));
     }
     make::and(make::empty(), &section)
+}
+
+/// An instance in an instance in an instance.
+fn instances(levels: u32) -> Vec<u8> {
+    let mut instances = ComponentInstanceSection::new();
+    instances.export_items(NOTHING);
+    for index in 0..levels {
+        instances.export_items([("a", ComponentExportKind::Instance, index)]);
+    }
+    make::and(make::empty(), &instances)
+}
+
+/// Types of instances, each of which exports something of the type of the one before.
+fn instance_types(levels: u32, export: ComponentTypeRef) -> Vec<u8> {
+    let mut section = ComponentTypeSection::new();
+    section.instance(&InstanceType::new());
+    for index in 0..levels {
+        let mut ty = InstanceType::new();
+        ty.alias(Alias::Outer { kind: ComponentOuterAliasKind::Type, count: 1, index });
+        ty.export("a", export);
+        section.instance(&ty);
+    }
+    let mut import = ComponentImportSection::new();
+    import.import("a", ComponentTypeRef::Instance(levels));
+    make::and(make::and(make::empty(), &section), &import)
 }
 
 /// Components side by side, each of which starts the one before twice.
@@ -218,6 +243,16 @@ fn bombs_are_refused_by_name_before_anything_compiles_them() {
             declarations(300_000),
             "more than 16 levels of components or of their types",
         ),
+        (
+            "200 instances in each other",
+            holding_each_other(200),
+            "more than 20 instances that hold other instances",
+        ),
+        (
+            "200 types of instances in each other",
+            types_holding_each_other(200),
+            "more than 20 instances that hold other instances",
+        ),
         ("100 000 imports", imports(100_000), "more than 1000 imports"),
         ("100 000 exports", exports(100_000), "more than 1000 exports"),
         ("100 000 types", types(100_001), "more than 100000 types"),
@@ -263,6 +298,26 @@ fn ten_thousand_lists_in_each_other_are_not_valid() {
         other => panic!("{other:?}"),
     }
     check(&lists(90), &Bounds::default()).unwrap();
+}
+
+/// Such a component must be answered, whatever wasmparser does about it.
+#[test]
+fn hundreds_of_instances_in_each_other_are_refused() {
+    let of_type = ComponentTypeRef::Type(TypeBounds::Eq(0));
+    for (name, of) in [
+        ("instances", &instances as &dyn Fn(u32) -> Vec<u8>),
+        ("types", &|levels| instance_types(levels, ComponentTypeRef::Instance(0))),
+        ("types as types", &|levels| instance_types(levels, of_type)),
+    ] {
+        check(&of(20), &Bounds::default()).unwrap();
+        for levels in [200, 30_000] {
+            let error = check(&of(levels), &Bounds::default()).unwrap_err();
+            assert!(
+                matches!(error, BoundsError::BrokeOff | BoundsError::Invalid(_)),
+                "{levels} {name}: {error:?}"
+            );
+        }
+    }
 }
 
 /// Nothing but the count of definitions stands between it and the compiler: it is valid, and a
