@@ -4,10 +4,11 @@
 //! not that they are harmless: the caller must have the digest from where the binary, or a
 //! compile Job of its own, put it.
 
+use sealift_component::inspect::digest;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::inspect::{LoadError, digest};
+use crate::inspect::LoadError;
 
 /// A component from its compiled form, which must have this digest (`sha256:<hex>`).
 pub(crate) fn deserialize(

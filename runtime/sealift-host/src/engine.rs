@@ -9,15 +9,17 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_component::Descriptor;
+use sealift_component::bounds::{self, Bounds, BoundsError};
+use sealift_component::inspect::{Exported, exported, inspect};
 use sha2::{Digest, Sha256};
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, Linker, Type};
 use wasmtime::{Config, Engine, EngineWeak};
 
 use crate::compiled;
-use crate::descriptor::Descriptor;
 use crate::function::Function;
-use crate::inspect::{LoadError, check_kind, inspect, kind_of};
+use crate::inspect::LoadError;
 use crate::link;
 use crate::state::State;
 
@@ -67,6 +69,9 @@ pub enum EngineError {
     /// The ticker could not be started.
     #[error("failed to start the thread that advances the epoch")]
     Ticker(#[source] std::io::Error),
+    /// Too large, too deep or not valid.
+    #[error("the component is not compiled")]
+    Bounds(#[source] BoundsError),
     /// Compiling failed.
     #[error("failed to compile the component")]
     Compile(#[source] wasmtime::Error),
@@ -106,8 +111,9 @@ impl Host {
     /// Compiles ahead of time. The result loads on every machine with this processor and system.
     ///
     /// # Errors
-    /// The component is not valid.
+    /// The component is not valid, or has more of something than a Function may have.
     pub fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, EngineError> {
+        bounds::check(wasm, &Bounds::default()).map_err(EngineError::Bounds)?;
         self.engine.precompile_component(wasm).map_err(EngineError::Compile)
     }
 
@@ -123,9 +129,11 @@ impl Host {
     /// It is not a Function this host can run.
     pub fn load(&self, wasm: &[u8]) -> Result<Function, LoadError> {
         let inspected = inspect(wasm)?;
-        let component = Component::new(&self.engine, wasm).map_err(|source| {
-            LoadError::Compile { name: inspected.descriptor.name.clone(), source }
-        })?;
+        let name = || inspected.descriptor.name.clone();
+        bounds::check(wasm, &Bounds::default())
+            .map_err(|source| LoadError::Bounds { name: name(), source })?;
+        let component = Component::new(&self.engine, wasm)
+            .map_err(|source| LoadError::Compile { name: name(), source })?;
         check_run(&self.engine, &component.component_type(), &inspected.export)?;
         self.loaded(component, inspected.descriptor, inspected.export, inspected.imports)
     }
@@ -144,9 +152,10 @@ impl Host {
         let component = compiled::deserialize(&self.engine, &descriptor.name, compiled, digest)?;
         let ty = component.component_type();
         let imports = ty.imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
-        let exports = ty.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
-        let (kind, export, _) = kind_of(exports)?;
-        check_kind(&descriptor, kind)?;
+        let exports: Vec<String> =
+            ty.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let Exported { kind, export, .. } = exported(&exports)?;
+        descriptor.check_kind(kind)?;
         check_run(&self.engine, &ty, &export)?;
         self.loaded(component, descriptor, export, imports)
     }
@@ -274,6 +283,12 @@ impl Hasher for Fingerprint {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use wasm_encoder::{
+        CodeSection, Component as Made, Function as Body, FunctionSection, Instruction,
+        MemorySection, MemoryType, Module, ModuleSection, RefType, TableSection, TableType,
+        TagKind, TagSection, TagType, TypeSection, ValType,
+    };
+
     use super::*;
 
     fn fingerprint(config: &Config) -> u64 {
@@ -292,5 +307,92 @@ mod tests {
         plain.target(TARGET).unwrap();
         assert_eq!(fingerprint(&config(TARGET).unwrap()), fingerprint(&plain));
         assert_ne!(fingerprint(&config(TARGET).unwrap()), own);
+    }
+
+    fn memory(memory64: bool, shared: bool, page_size_log2: Option<u32>) -> Module {
+        let maximum = shared.then_some(1);
+        let mut section = MemorySection::new();
+        section.memory(MemoryType { minimum: 1, maximum, memory64, shared, page_size_log2 });
+        let mut module = Module::new();
+        module.section(&section);
+        module
+    }
+
+    fn table(element_type: RefType) -> Module {
+        let mut section = TableSection::new();
+        let (minimum, maximum) = (1, None);
+        let table = TableType { element_type, table64: false, minimum, maximum, shared: false };
+        section.table(table);
+        let mut module = Module::new();
+        module.section(&section);
+        module
+    }
+
+    fn tag() -> Module {
+        let (mut types, mut tags) = (TypeSection::new(), TagSection::new());
+        types.ty().function([], []);
+        tags.tag(TagType { kind: TagKind::Exception, func_type_idx: 0 });
+        let mut module = Module::new();
+        module.section(&types).section(&tags);
+        module
+    }
+
+    fn body(parameters: &[ValType], instructions: &[Instruction<'_>]) -> Module {
+        let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
+        types.ty().function(parameters.iter().copied(), parameters.iter().copied());
+        functions.function(0);
+        let mut body = Body::new([]);
+        for index in 0..u32::try_from(parameters.len()).unwrap() {
+            body.instruction(&Instruction::LocalGet(index));
+        }
+        for instruction in instructions {
+            body.instruction(instruction);
+        }
+        body.instruction(&Instruction::End);
+        let mut code = CodeSection::new();
+        code.function(&body);
+        let mut module = Module::new();
+        module.section(&types).section(&functions).section(&code);
+        module
+    }
+
+    /// The bounds name the proposals of WebAssembly in one place and the engine in another. What
+    /// the bounds would refuse and the engine run, or the other way round, is found here.
+    #[test]
+    fn the_engine_compiles_what_the_bounds_let_pass_and_nothing_else() {
+        let engine = Engine::new(&config(TARGET).unwrap()).unwrap();
+        let three = [ValType::V128, ValType::V128, ValType::V128];
+        for (name, module, passes) in [
+            ("a memory", memory(false, false, None), true),
+            ("64 bits", memory(true, false, None), true),
+            ("threads", memory(false, true, None), false),
+            ("custom pages", memory(false, false, Some(0)), false),
+            ("a table", table(RefType::FUNCREF), true),
+            ("references of a host", table(RefType::EXTERNREF), false),
+            ("exceptions", tag(), false),
+            ("tail calls", body(&[], &[Instruction::ReturnCall(0)]), true),
+            ("simd", body(&three[..1], &[Instruction::V128Not]), true),
+            (
+                "relaxed simd",
+                body(
+                    &three,
+                    &[
+                        Instruction::F32x4RelaxedMadd,
+                        Instruction::LocalGet(0),
+                        Instruction::LocalGet(0),
+                    ],
+                ),
+                true,
+            ),
+            ("wide arithmetic", body(&[ValType::I64; 2], &[Instruction::I64MulWideS]), false),
+        ] {
+            let mut component = Made::new();
+            component.section(&ModuleSection(&module));
+            let wasm = component.finish();
+            let checked = bounds::check(&wasm, &Bounds::default());
+            let compiled = engine.precompile_component(&wasm);
+            assert_eq!(checked.is_ok(), passes, "{name}: {checked:?}");
+            assert_eq!(compiled.is_ok(), passes, "{name}: {:?}", compiled.err());
+        }
     }
 }

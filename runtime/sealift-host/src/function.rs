@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use sealift_component::Descriptor;
 use sealift_core::plan::Kind;
 use wasmtime::component::Component;
-
-use crate::descriptor::Descriptor;
 
 /// A loaded component. Cheap to clone.
 #[derive(Clone)]

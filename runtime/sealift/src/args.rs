@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::function::FunctionCommand;
 use crate::commands::operator::OperatorArgs;
 
 /// Back up and restore secrets through chains of WebAssembly Functions.
@@ -25,7 +26,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed, nothing committed · 2 invalid input, nothing touched · \
-3 snapshot safe, but retention or check failed · 10 no repository · 11 repository locked · \
+3 snapshot safe, but retention or check failed · 4 a Function would be refused · 10 no repository · 11 repository locked · \
 12 wrong password · 130 interrupted";
 
 /// How results are printed.
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove data that no snapshot uses.
     Prune(PruneArgs),
+    /// Look at the component of a Function: what it is, would be refused, changes.
+    #[command(subcommand)]
+    Function(FunctionCommand),
     /// Serve the Stash API in a cluster: plan sessions, start their Jobs, watch them.
     Operator(OperatorArgs),
     /// Run one session in a pod of the cluster, as the operator planned it.

@@ -76,8 +76,8 @@ fn check_components(plan: &Plan, known: &Known<'_>) -> Result<(), Failure> {
             .inspect(&stage.component.reference)
             .map_err(|error| Failure::of(Exit::Invalid, &error))?;
         let checks = [
-            ("spec.image", inspected.check_grants(&stage.grants)),
-            ("spec.args", inspected.check_parameters(&stage.parameters)),
+            ("spec.image", sealift_host::check_grants(&inspected, &stage.grants)),
+            ("spec.args", sealift_host::check_parameters(&inspected, &stage.parameters)),
         ];
         let before = failure.lines.len();
         for (field, check) in checks {

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Invalid = 2,
     /// The snapshot is safe, retention, check or a hook after it failed.
     Maintenance = 3,
+    /// A Function would be refused for what it asks for or is made of.
+    Refused = 4,
     /// There is no repository.
     NoRepository = 10,
     /// The repository is locked.

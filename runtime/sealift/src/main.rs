@@ -70,6 +70,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Catalog(args) => commands::catalog::run(args, output),
         Command::Snapshots(args) => commands::snapshots::run(args, output).await,
         Command::Check(args) => commands::check::run(args, output).await,
+        Command::Function(command) => commands::function::run(command, output),
         Command::Forget(args) => commands::forget::run(args, output).await,
         Command::Prune(args) => commands::prune::run(args, output).await,
     }

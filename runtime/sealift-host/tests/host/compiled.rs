@@ -1,5 +1,6 @@
 //! Compiled forms: loaded only with the digest that was vouched for, and equal to the component.
 
+use sealift_component::InspectError;
 use sealift_host::{Host, LoadError};
 use sha2::Digest;
 
@@ -40,7 +41,7 @@ fn what_nobody_vouched_for_is_not_loaded() {
     let other = crate::guests::descriptor("source-goes-wrong");
     compiled[5000] ^= 1;
     let refused = host().load_compiled(other, &compiled, &digest(&compiled));
-    assert!(matches!(refused, Err(LoadError::KindMismatch { .. })));
+    assert!(matches!(refused, Err(LoadError::Inspect(InspectError::KindMismatch { .. }))));
 }
 
 /// The component with these bytes changed wherever they stand.

@@ -1,7 +1,10 @@
 //! Grants: what was not granted is not there, and the refusal names the line that is missing.
 
+use sealift_component::InspectError;
 use sealift_core::grants::{Grants, RepositoryGrant};
-use sealift_host::{Descriptor, FunctionError, LoadError, Stage, Status, inspect};
+use sealift_host::{
+    Descriptor, FunctionError, LoadError, Stage, Status, check_grants, check_parameters, inspect,
+};
 
 use crate::guests::{bare, descriptor, function_with, host, http, run, stage};
 use crate::ports::{Repository, network, plain};
@@ -99,21 +102,24 @@ fn a_component_tells_what_it_is_without_being_compiled() {
     assert!(inspected.imports.contains(&"sealift:function/repository-writer@0.1.0".to_owned()));
     assert!(inspected.imports.iter().all(|import| !import.starts_with("wasi:http")));
     assert!(inspected.digest.starts_with("sha256:") && inspected.size > 10_000);
-    inspected.check_grants(&descriptor.requests).unwrap();
-    let refused = inspected.check_grants(&Grants::default()).unwrap_err();
+    check_grants(&inspected, &descriptor.requests).unwrap();
+    let refused = check_grants(&inspected, &Grants::default()).unwrap_err();
     assert!(refused.to_string().contains("`repository: write`"), "{refused}");
     let given = [("size".to_owned(), "many".to_owned())].into();
-    assert_eq!(inspected.check_parameters(&given).unwrap_err().code(), "invalid-parameter");
+    assert_eq!(check_parameters(&inspected, &given).unwrap_err().code(), "invalid-parameter");
 }
 
 #[test]
 fn a_component_without_or_with_a_wrong_descriptor_is_not_loaded() {
     let wasm = bare("sink-stores");
-    assert!(matches!(host().load(&wasm), Err(LoadError::NoDescriptor)));
+    assert!(matches!(host().load(&wasm), Err(LoadError::Inspect(InspectError::NoDescriptor))));
     let wrong = descriptor("source-goes-wrong").append_to(&wasm).unwrap();
-    assert!(matches!(host().load(&wrong), Err(LoadError::KindMismatch { .. })));
+    assert!(matches!(
+        host().load(&wrong),
+        Err(LoadError::Inspect(InspectError::KindMismatch { .. }))
+    ));
     let half = &wrong[..wrong.len() / 2];
-    assert!(matches!(host().load(half), Err(LoadError::Parse(_))));
+    assert!(matches!(host().load(half), Err(LoadError::Inspect(InspectError::Parse(_)))));
 }
 
 #[test]
@@ -150,10 +156,10 @@ fn a_descriptor_is_one_and_bounded_and_that_of_the_component_itself() {
     let bare = || bare("sink-stores");
     let once = own.append_to(&bare()).unwrap();
     let twice = own.append_to(&once).unwrap();
-    assert!(matches!(inspect(&twice), Err(LoadError::SeveralDescriptors)));
+    assert!(matches!(inspect(&twice), Err(LoadError::Inspect(InspectError::SeveralDescriptors))));
     let long = Descriptor { summary: "x".repeat(64 << 10), ..own.clone() };
     let long = long.append_to(&bare()).unwrap();
-    assert!(matches!(inspect(&long), Err(LoadError::LongDescriptor { .. })));
+    assert!(matches!(inspect(&long), Err(LoadError::Inspect(InspectError::LongDescriptor { .. }))));
     // Section 4 holds a component; its length is LEB128.
     let inside = inner.append_to(&crate::guests::bare("source-restores")).unwrap();
     let mut nested = once.clone();
@@ -167,4 +173,27 @@ fn a_descriptor_is_one_and_bounded_and_that_of_the_component_itself() {
     nested.extend_from_slice(&inside);
     let found = inspect(&nested).unwrap();
     assert_eq!((found.descriptor, found.imports), (own, inspect(&once).unwrap().imports));
+}
+
+/// Three bytes a level: whoever reads them as types calls itself until the process ends.
+#[test]
+fn a_component_that_would_harm_the_compiler_is_refused_by_name() {
+    // A type section: one type, then types of components in each other, each of one declaration.
+    let mut types = vec![1];
+    for _ in 0..100_000 {
+        types.extend_from_slice(&[0x41, 1, 1]);
+    }
+    types.push(0x7d);
+    let descriptor = descriptor("sink-stores");
+    let mut hostile = descriptor.append_to(&bare("sink-stores")).unwrap();
+    wasm_encoder::ComponentSection::append_to_component(
+        &wasm_encoder::RawSection { id: 7, data: &types },
+        &mut hostile,
+    );
+    let Err(LoadError::Bounds { name, source }) = host().load(&hostile) else {
+        panic!("it was compiled")
+    };
+    assert_eq!(name, "sink-stores");
+    assert!(source.to_string().contains("more than 16 levels"), "{source}");
+    assert!(matches!(host().compile(&hostile), Err(sealift_host::EngineError::Bounds(_))));
 }

@@ -3,6 +3,7 @@
 pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod forget;
+pub(crate) mod function;
 pub(crate) mod job;
 pub(crate) mod operator;
 pub(crate) mod plan;

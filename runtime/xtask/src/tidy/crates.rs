@@ -38,8 +38,25 @@ const ROOMS: &[Room] = &[
         never: &["kube", "tokio", "anyhow", "rustic_core"],
     },
     Room {
+        name: "sealift-component",
+        ours: &["sealift-core"],
+        never: &[
+            "kube",
+            "kube-client",
+            "kube-core",
+            "kube-runtime",
+            "wasmtime",
+            "tokio",
+            "rustic_core",
+            "k8s-openapi",
+            "anyhow",
+            "clap",
+            "tempfile",
+        ],
+    },
+    Room {
         name: "sealift-host",
-        ours: &["sealift-core", "sealift-bindings"],
+        ours: &["sealift-core", "sealift-bindings", "sealift-component"],
         never: &["kube", "kube-client", "k8s-openapi", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
@@ -70,7 +87,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "sealift-author",
-        ours: &["sealift-core"],
+        ours: &["sealift-component", "sealift-core"],
         never: &["kube", "kube-client", "k8s-openapi", "rustic_core", "wasmtime", "anyhow"],
     },
     Room {
@@ -79,6 +96,7 @@ const ROOMS: &[Room] = &[
             "sealift-core",
             "sealift-api",
             "sealift-author",
+            "sealift-component",
             "sealift-host",
             "sealift-kube",
             "sealift-operator",

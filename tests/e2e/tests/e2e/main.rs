@@ -18,6 +18,7 @@ mod bad_input;
 mod commands;
 mod disaster;
 mod exit_codes;
+mod function_verbs;
 mod functions;
 mod guests;
 mod hooked;
@@ -67,6 +68,7 @@ fn main() {
         bad_input::tests(&world),
         exit_codes::tests(&world),
         commands::tests(&world),
+        function_verbs::tests(&world),
         hooked::tests(&world),
         other_worlds::tests(&world),
     ]

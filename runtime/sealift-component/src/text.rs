@@ -5,7 +5,7 @@
 /// At most `limit` bytes of the text, cut between characters and marked with `…` where it was
 /// cut; control characters, line ends among them, become blanks.
 #[must_use]
-pub(crate) fn clean(text: &str, limit: usize) -> String {
+pub fn clean(text: &str, limit: usize) -> String {
     const MARK: char = '…';
     let mut cleaned = String::with_capacity(text.len().min(limit));
     for character in text.chars() {

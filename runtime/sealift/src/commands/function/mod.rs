@@ -1,0 +1,60 @@
+//! `sealift function`: for whoever writes a Function, and for whoever is to allow one.
+//!
+//! One file a verb. What they find is `sealift-component`'s; here it is read from files, put in
+//! words and judged by an exit code. None of them runs or compiles a component.
+
+mod check;
+mod diff;
+mod inspect;
+mod page;
+#[cfg(test)]
+mod samples;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use clap::Subcommand;
+use sealift_component::Inspected;
+use sealift_component::bounds::Bounds;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// What can be done with a component.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FunctionCommand {
+    /// Show what a component is, takes, asks for and imports.
+    Inspect(inspect::InspectArgs),
+    /// Check whether a component would be taken and started, and what it would be refused for.
+    Check(check::CheckArgs),
+    /// Show what changes between two components, first of all what the new one asks for.
+    Diff(diff::DiffArgs),
+}
+
+pub(crate) fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
+    match command {
+        FunctionCommand::Inspect(args) => inspect::run(args, output),
+        FunctionCommand::Check(args) => check::run(args, output),
+        FunctionCommand::Diff(args) => diff::run(args, output),
+    }
+}
+
+/// The bytes of a file, and of one that is too large one more than it may have.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |source: std::io::Error| {
+        Failure::new(Exit::Invalid, format!("failed to read {path:?}: {source}"))
+    };
+    let mut wasm = Vec::new();
+    let most = Bounds::default().bytes + 1;
+    File::open(path).map_err(failed)?.take(most).read_to_end(&mut wasm).map_err(failed)?;
+    Ok(wasm)
+}
+
+/// What the component of a file says of itself.
+fn inspected(path: &Path, wasm: &[u8]) -> Result<Inspected, Failure> {
+    sealift_component::inspect(wasm).map_err(|error| {
+        let causes = sealift_job::chain_of_causes(&error);
+        Failure::new(Exit::Invalid, format!("{path:?} is no component of a Function: {causes}"))
+    })
+}
