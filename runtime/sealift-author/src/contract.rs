@@ -12,7 +12,7 @@ use sealift_core::grants::{Grants, RepositoryGrant};
 use sealift_core::plan::Kind;
 
 /// Version of the contract.
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = sealift_component::contract::CURRENT;
 /// Folder of the files in a project.
 pub const FOLDER: &str = "wit";
 /// Name of the world.

@@ -6,13 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sealift_core::grants::Grants;
-use sealift_core::plan::Kind;
-use sealift_core::schema::Schema;
+use sealift_component::{Descriptor, section};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::contract;
 use crate::language::Language;
 
 /// How a Function is built.
@@ -20,7 +17,7 @@ pub const SETTINGS: &str = "sealift.toml";
 /// What a Function says of itself.
 pub const DESCRIPTOR: &str = "descriptor.json";
 /// Longest file of either; a component takes no longer descriptor.
-const MOST_BYTES: u64 = 64 << 10;
+const MOST_BYTES: u64 = section::MOST_BYTES as u64;
 
 /// Why a folder is no project.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +66,13 @@ pub enum ProjectError {
         #[source]
         source: serde_json::Error,
     },
-    /// A field of `descriptor.json` is wrong.
-    #[error("{}: {field}: {message}", file.display())]
-    Field {
+    /// Something in `descriptor.json` is wrong.
+    #[error("{}: {}", file.display(), problems.join("; "))]
+    Problems {
         /// The file.
         file: PathBuf,
-        /// The field.
-        field: &'static str,
-        /// What is wrong.
-        message: String,
+        /// What is wrong, each with its field.
+        problems: Vec<String>,
     },
 }
 
@@ -90,26 +85,6 @@ pub struct Settings {
     /// Rust: the profile of cargo; `release` if there is none.
     #[serde(default)]
     pub profile: Option<String>,
-}
-
-/// What is needed here of what a Function says of itself.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Descriptor {
-    /// Name, kebab-case.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Its kind.
-    pub kind: Kind,
-    /// Version of the contract it is built against.
-    pub contract: String,
-    /// JSON Schema of its parameters.
-    #[serde(default)]
-    parameters: Value,
-    /// What it asks for.
-    #[serde(default)]
-    pub requests: Grants,
 }
 
 /// A project that was read and found well-formed.
@@ -156,7 +131,10 @@ impl Project {
         let section = serde_json::to_vec(&whole).map_err(wrong)?;
         let descriptor: Descriptor = serde_json::from_str(&json).map_err(wrong)?;
         let project = Self { folder: folder.to_owned(), settings, descriptor, section };
-        project.check().map_err(|(field, message)| ProjectError::Field { file, field, message })?;
+        let problems = project.problems();
+        if !problems.is_empty() {
+            return Err(ProjectError::Problems { file, problems });
+        }
         Ok(project)
     }
 
@@ -167,28 +145,11 @@ impl Project {
     }
 
     /// What would be refused later, told where it can still be corrected.
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        let descriptor = &self.descriptor;
-        check_name(&descriptor.name).map_err(|message| ("name", message))?;
-        if !is_version(&descriptor.version) {
-            let found: String = descriptor.version.chars().take(60).collect();
-            return Err(("version", format!("{found:?} is not three numbers, such as 0.1.0")));
-        }
-        if descriptor.contract != contract::VERSION {
-            let found: String = descriptor.contract.chars().take(60).collect();
-            return Err((
-                "contract",
-                format!("{found:?} is not the contract of this sealift: {}", contract::VERSION),
-            ));
-        }
-        if !descriptor.parameters.is_null() {
-            Schema::parse(&descriptor.parameters)
-                .map_err(|error| ("parameters", error.to_string()))?;
-        }
-        match self.language().refusal(&descriptor.requests) {
-            Some(reason) => Err(("requests", reason.to_owned())),
-            None => Ok(()),
-        }
+    fn problems(&self) -> Vec<String> {
+        let refusal = self.language().refusal(&self.descriptor.requests);
+        let problems = self.descriptor.problems();
+        let problems = problems.iter().map(ToString::to_string);
+        problems.chain(refusal.map(|reason| format!("requests: {reason}"))).collect()
     }
 }
 
@@ -209,20 +170,6 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     ))
 }
 
-/// Three numbers, and what semantic versioning allows behind them.
-fn is_version(text: &str) -> bool {
-    let core = text.split(['-', '+']).next().unwrap_or_default();
-    let numbers: Vec<&str> = core.split('.').collect();
-    text.len() <= 64
-        && numbers.len() == 3
-        && numbers.iter().all(|number| {
-            !number.is_empty()
-                && number.bytes().all(|byte| byte.is_ascii_digit())
-                && (*number == "0" || !number.starts_with('0'))
-        })
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-+.".contains(&byte))
-}
-
 /// The text of a small file.
 fn text(file: &Path) -> Result<String, ProjectError> {
     let failed = |source| ProjectError::Read { file: file.to_owned(), source };
@@ -236,6 +183,8 @@ fn text(file: &Path) -> Result<String, ProjectError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use sealift_core::plan::Kind;
 
     use super::*;
 
@@ -286,18 +235,5 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Project::find(folder.path()).unwrap_err().to_string();
         assert!(error.contains("sealift function new"), "{error}");
-    }
-
-    #[test]
-    fn versions_are_three_numbers() {
-        for (text, version) in [
-            ("0.1.0", true),
-            ("1.20.3-rc.1+x", true),
-            ("1.0", false),
-            ("01.0.0", false),
-            ("", false),
-        ] {
-            assert_eq!(is_version(text), version, "{text:?}");
-        }
     }
 }

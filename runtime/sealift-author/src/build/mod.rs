@@ -1,17 +1,16 @@
 //! From a project to a component: the language's own toolchain, and what is the same for all.
 //!
-//! *Flow*: is everything there? → write the contract and the bindings → the toolchain → only what
-//! the descriptor asks for may be imported → the descriptor goes to the end of the component →
-//! `target/<name>.wasm`. Nothing is downloaded but what a compiler fetches itself (cargo its
+//! *Flow*: is everything there? → write the contract and the bindings → the toolchain → `finish`:
+//! strip it, put the descriptor at its end, compare it with what it asks for → `target/<name>.wasm`. Nothing is downloaded but what a compiler fetches itself (cargo its
 //! crates, Go its modules). A toolchain is called as its own documentation says, and what it
 //! prints is shown when it fails.
 
 mod bindings;
 mod c;
 mod componentize;
+mod finish;
 mod go;
 mod javascript;
-mod outline;
 mod python;
 mod quickjs;
 mod rust;
@@ -21,7 +20,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
+use sealift_component::Inspected;
 
 use crate::contract::{self, ContractError};
 use crate::language::Language;
@@ -30,7 +29,7 @@ use crate::project::Project;
 
 pub use bindings::{BindingsError, write as write_bindings};
 pub use componentize::ComponentizeError;
-pub use outline::OutlineError;
+pub use finish::FinishError;
 
 /// Folder of what was built, in the project.
 const TARGET: &str = "target";
@@ -98,20 +97,16 @@ pub enum BuildError {
     Componentize(#[from] ComponentizeError),
     /// What was built is not a Function with this descriptor.
     #[error(transparent)]
-    Outline(#[from] OutlineError),
+    Finish(#[from] FinishError),
 }
 
 /// A component that was built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Built {
     /// Where it lies.
     pub file: PathBuf,
-    /// Its bytes.
-    pub bytes: u64,
-    /// `sha256:<hex>` of them.
-    pub digest: String,
-    /// What it imports, in order.
-    pub imports: Vec<String>,
+    /// What it is.
+    pub inspected: Inspected,
     /// How long it took.
     pub took: Duration,
 }
@@ -183,21 +178,14 @@ pub fn build(project: &Project, machine: &Machine, talk: Talk<'_>) -> Result<Bui
         source,
     })?;
     let component = toolchain.component(&Job { project, machine, talk, work })?;
-    let imports = outline::check(&component, project)?;
-    let component = outline::describe(component, &project.section);
+    let (component, inspected) = finish::finish(&component, &project.section)?;
     let file = target.join(format!("{}.wasm", descriptor.name));
     fs::write(&file, &component).map_err(|source| BuildError::File {
         operation: "write",
         file: file.clone(),
         source,
     })?;
-    Ok(Built {
-        bytes: component.len() as u64,
-        digest: format!("sha256:{}", hex::encode(Sha256::digest(&component))),
-        file,
-        imports,
-        took: began.elapsed(),
-    })
+    Ok(Built { file, inspected, took: began.elapsed() })
 }
 
 /// Reads what a tool wrote.
