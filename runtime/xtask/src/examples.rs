@@ -1,4 +1,4 @@
-//! The Functions of `examples/functions` that are not in Rust: `examples`, a binary of its own that
+//! The Functions of `examples/functions` that are not in Rust: `projects`, a binary of its own that
 //! links what authors build with, makes their components. Those in Rust are packages of the
 //! workspace and are built with the other components (`functions`).
 
@@ -29,7 +29,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<usize> {
     projects.sort();
     let tools = env::join_paths(toolchains::ensure(workspace)?)
         .context("a folder in the cache has a name that cannot be in a list of folders")?;
-    let program = workspace::build_program(workspace, "examples")?;
+    let program = workspace::build_program(workspace, "projects")?;
     let mut command = Command::new(program);
     command.arg(workspace.products("examples")).args(&projects).env("SEALIFT_TOOLS", tools);
     workspace::run(&mut command)?;

@@ -1,4 +1,4 @@
-//! Builds projects of Functions as their authors do: `examples OUT PROJECT…`.
+//! Builds projects of Functions as their authors do: `projects OUT PROJECT…`.
 //!
 //! What did not change since it was built is left alone: SpiderMonkey and CPython take their time.
 //! It is a program of its own because it links `sealift-author`, and `xtask` itself is to be built
@@ -19,7 +19,7 @@ const MADE: [&str; 6] = ["target", "wit", "bindings", "node_modules", ".venv", "
 
 fn main() -> Result<()> {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
-    let out = arguments.next().context("usage: examples OUT PROJECT…")?;
+    let out = arguments.next().context("usage: projects OUT PROJECT…")?;
     fs::create_dir_all(&out).with_context(|| format!("failed to create {}", out.display()))?;
     let machine = Machine::of(&|name| env::var_os(name));
     let builder = digest_of_this_program()?;
