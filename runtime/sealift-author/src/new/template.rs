@@ -9,6 +9,7 @@
 use sealift_core::plan::Kind;
 
 use super::New;
+#[cfg(test)]
 use crate::language::Language;
 
 /// A file of a template: its path below `templates/`, and its text.

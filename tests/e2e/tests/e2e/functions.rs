@@ -134,9 +134,12 @@ impl Stage {
         let restic = Restic::new(path_text(&self.repository())?, PASSWORD)?;
         let snapshots = restic.snapshots()?;
         let id = snapshots[0]["id"].as_str().context("a snapshot without id")?;
+        let below = folder_of(&restic)?;
         for file in restic.files(id)? {
-            // All files of a session lie in one folder, whose name is the plan's.
-            let name = file.trim_start_matches('/').split_once('/').map_or("", |(_, rest)| rest);
+            let name = file
+                .strip_prefix(&below)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .with_context(|| format!("{file} does not lie in {below}"))?;
             let path = out.join(name);
             fs::create_dir_all(path.parent().context("a file without folder")?)?;
             fs::write(&path, restic.dump(id, &file)?)?;
