@@ -49,8 +49,8 @@ static bool failure(const wasi_http_types_error_code_t *code, sealift_error_t *e
 
 // Headers with the length of a body that is known.
 static bool headers(const sealift_body_t *body, wasi_http_types_own_fields_t *fields) {
-    bindings_tuple2_field_name_field_value_t length;
-    bindings_list_tuple2_field_name_field_value_t list = {&length, 0};
+    wasi_http_types_tuple2_field_name_field_value_t length;
+    wasi_http_types_list_tuple2_field_name_field_value_t list = {&length, 0};
     char digits[24];
     uint64_t size;
     if (body != NULL &&
@@ -98,7 +98,7 @@ static bool take(wasi_http_types_own_incoming_response_t response, sealift_answe
     wasi_http_types_own_headers_t fields =
         wasi_http_types_method_incoming_response_headers(borrowed);
     bindings_string_t name = sealift_text("content-length");
-    bindings_list_field_value_t values;
+    wasi_http_types_list_field_value_t values;
     wasi_http_types_method_fields_get(wasi_http_types_borrow_fields(fields), &name, &values);
     answer->has_size = values.len == 1 && values.ptr[0].len > 0 && values.ptr[0].len < 20;
     answer->size = 0;
@@ -107,7 +107,7 @@ static bool take(wasi_http_types_own_incoming_response_t response, sealift_answe
         answer->has_size = digit >= '0' && digit <= '9';
         answer->size = answer->size * 10 + (digit - '0');
     }
-    bindings_list_field_value_free(&values);
+    wasi_http_types_list_field_value_free(&values);
     wasi_http_types_fields_drop_own(fields);
     wasi_http_types_own_incoming_body_t incoming;
     wasi_http_types_own_input_stream_t stream;
