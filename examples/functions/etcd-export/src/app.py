@@ -15,6 +15,9 @@ from wit_world.imports.artifacts import Header
 from keys import after, end_of, encode, groups, key_of, transaction
 from requests_to import failed, request, retryable
 
+# Bytes written to standard output at once.
+PART = 64 << 10
+
 PATH = "/v3/kv/range"
 
 
@@ -84,7 +87,9 @@ def send(name: str, content: bytes) -> None:
     outgoing = downstream.send(Header(name, len(content), []))
     outgoing.as_stdout()
     try:
-        sys.stdout.buffer.write(content)
+        # In parts: of more than 1 MiB at once, standard output takes 1 MiB and no more.
+        for start in range(0, len(content), PART):
+            sys.stdout.buffer.write(content[start : start + PART])
         sys.stdout.buffer.flush()
     except OSError:
         # What broke it off, `finish` tells: fewer bytes than declared are never an artifact.

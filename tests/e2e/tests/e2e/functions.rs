@@ -187,8 +187,10 @@ fn inventory(world: &World) -> Result<()> {
     let list: Value = serde_json::from_slice(&fs::read(stored.join("inventory.json"))?)?;
     let mut names: Vec<String> = artifacts(&stored)?;
     names.retain(|name| name != "inventory.json");
-    let listed: Vec<Value> =
-        names.iter().map(|name| json!({"name": name, "size": SIZE, "attributes": {}})).collect();
+    let listed: Vec<Value> = names
+        .iter()
+        .map(|name| json!({"name": name, "size": SIZE, "attributes": {"made-by": "test"}}))
+        .collect();
     ensure!(list["artifacts"] == json!(listed), "the list is {list}");
     ensure!(list["bytes"] == json!(SIZE * COUNT), "the list is {list}");
     Ok(())
