@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove data that no snapshot uses.
     Prune(PruneArgs),
-    /// Look at the component of a Function: what it is, would be refused, changes.
+    /// Make Functions, and look at them: what each is, would be refused, changes.
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Serve the Stash API in a cluster: plan sessions, start their Jobs, watch them.

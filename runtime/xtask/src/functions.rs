@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use wasm_encoder::{ComponentSection, CustomSection};
 
+use crate::examples;
 use crate::talk::Steps;
 use crate::toolchain;
 use crate::workspace::{self, Package, Workspace, cargo};
@@ -40,8 +41,9 @@ pub(crate) fn run(guests: bool) -> Result<()> {
 pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     toolchain::ensure_target(TARGET)?;
     let plugins = workspace.components("plugins");
-    let guests = if guests { workspace.components("tests/guests") } else { Vec::new() };
-    build(workspace, plugins.iter().chain(&guests).copied())?;
+    let of_tests = |folder| if guests { workspace.components(folder) } else { Vec::new() };
+    let (guests, examples) = (of_tests("tests/guests"), of_tests("examples/functions"));
+    build(workspace, plugins.iter().chain(&guests).chain(&examples).copied())?;
 
     let folder = workspace.products("functions");
     let mut kept = Vec::new();
@@ -52,8 +54,12 @@ pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     for package in &guests {
         finish(workspace, package, &workspace.products("guests"), Descriptor::Optional)?;
     }
+    for package in &examples {
+        finish(workspace, package, &workspace.products("examples"), Descriptor::Required)?;
+    }
+    let others = if examples.is_empty() { 0 } else { examples::ensure(workspace)? };
     precompile(workspace, &folder)?;
-    Ok(plugins.len() + guests.len())
+    Ok(plugins.len() + guests.len() + examples.len() + others)
 }
 
 fn build<'a>(workspace: &Workspace, packages: impl Iterator<Item = &'a Package>) -> Result<()> {

@@ -5,6 +5,7 @@
 
 mod bench;
 mod codegen;
+mod examples;
 mod functions;
 mod image;
 mod manifests;
@@ -14,6 +15,7 @@ mod talk;
 mod test;
 mod tidy;
 mod toolchain;
+mod toolchains;
 mod wit;
 mod workspace;
 
@@ -48,6 +50,8 @@ enum Command {
         /// Folders of `tests/servers`; none = all.
         names: Vec<String>,
     },
+    /// Installs what builds Functions in other languages into the cache of this user.
+    Toolchains,
     /// Measures: the chain against rustic_core and restic, and what backups of a Vault add.
     Bench {
         #[command(subcommand)]
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Functions { guests } => functions::run(guests),
         Command::Image(arguments) => image::run(&arguments),
         Command::Servers { names } => servers::run(&names),
+        Command::Toolchains => toolchains::run(),
         Command::Bench { bench } => bench::run(&bench),
         Command::Codegen { check } => codegen::run(check),
         Command::Manifests { check } => manifests::run(check),

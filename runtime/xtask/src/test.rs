@@ -18,7 +18,8 @@ use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 15] = [
+const SERVERS: [&str; 16] = [
+    "age",
     "pause",
     "rest-server",
     "pushgateway",

@@ -19,6 +19,7 @@ mod commands;
 mod disaster;
 mod exit_codes;
 mod function_verbs;
+mod functions;
 mod guests;
 mod hooked;
 mod interrupted;
@@ -61,6 +62,7 @@ fn main() {
         refusing_repository::tests(&world),
         interrupted::tests(&world),
         guests::tests(&world),
+        functions::tests(&world),
         unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),

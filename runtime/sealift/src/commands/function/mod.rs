@@ -1,11 +1,13 @@
 //! `sealift function`: for whoever writes a Function, and for whoever is to allow one.
 //!
-//! One file a verb. What they find is `sealift-component`'s; here it is read from files, put in
-//! words and judged by an exit code. None of them runs or compiles a component.
+//! One file a verb. What they find is `sealift-component`'s, what they make `sealift-author`'s; here
+//! it is read from files, put in words and judged by an exit code. None of them runs a component.
 
+mod build;
 mod check;
 mod diff;
 mod inspect;
+mod new;
 mod page;
 #[cfg(test)]
 mod samples;
@@ -24,6 +26,10 @@ use crate::output::Output;
 /// What can be done with a component.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
+    /// Make a project: a Function that builds and runs as it is, in one of six languages.
+    New(new::NewArgs),
+    /// Build the component of a project, and say what is missing to build it.
+    Build(build::BuildArgs),
     /// Show what a component is, takes, asks for and imports.
     Inspect(inspect::InspectArgs),
     /// Check whether a component would be taken and started, and what it would be refused for.
@@ -34,6 +40,8 @@ pub(crate) enum FunctionCommand {
 
 pub(crate) fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
     match command {
+        FunctionCommand::New(args) => new::run(args, output),
+        FunctionCommand::Build(args) => build::run(args, output),
         FunctionCommand::Inspect(args) => inspect::run(args, output),
         FunctionCommand::Check(args) => check::run(args, output),
         FunctionCommand::Diff(args) => diff::run(args, output),
