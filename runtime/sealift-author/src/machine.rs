@@ -5,6 +5,8 @@
 //! command that installs it.
 
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where programs and packages of toolchains are looked for.
@@ -64,21 +66,26 @@ impl Machine {
     }
 
     /// What a package manager put into the project, one of the folders above it, or the shared
-    /// tools: the way Node looks for packages.
+    /// tools: the way Node looks for packages. Above the project a folder that everybody can write
+    /// to, such as the one for temporary files, is passed over: anybody's program could lie there.
     pub(crate) fn installed(&self, project: &Path, relative: &str) -> Option<PathBuf> {
-        project
-            .ancestors()
+        let above = project.ancestors().skip(1).filter(|folder| !is_everybodys(folder));
+        std::iter::once(project)
+            .chain(above)
             .chain(self.tools.iter().map(PathBuf::as_path))
             .map(|folder| folder.join(relative))
             .find(|file| file.is_file())
     }
 }
 
+/// Whether every user may put files there.
+fn is_everybodys(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::fs;
 
     use super::*;
 
@@ -96,6 +103,18 @@ mod tests {
         assert_eq!(machine.installed(&project, "bin/x"), Some(project.join("bin/x")));
         fs::remove_file(project.join("bin/x")).unwrap();
         assert_eq!(machine.installed(&project, "bin/x"), Some(tools.join("bin/x")));
+    }
+
+    #[test]
+    fn a_program_that_anybody_could_have_put_there_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, project) = (folder.path().join("tmp"), folder.path().join("tmp/project"));
+        fs::create_dir_all(&project).unwrap();
+        fs::write(shared.join("x"), "").unwrap();
+        let machine = Machine::default();
+        assert_eq!(machine.installed(&project, "x"), Some(shared.join("x")));
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(machine.installed(&project, "x"), None);
     }
 
     #[test]

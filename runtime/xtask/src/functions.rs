@@ -24,25 +24,41 @@ const SECTION: &str = "sealift:function";
 /// What the components are built for.
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds the Functions, and with `guests` the components of the tests.
-pub(crate) fn run(guests: bool) -> Result<()> {
+/// How much is built; each includes what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// The built-in Functions, which are part of the program.
+    BuiltIn,
+    /// The components of the tests.
+    Guests,
+    /// The examples whose toolchains are small and quick: Rust, Go, C and QuickJS.
+    Examples,
+    /// Those in SpiderMonkey and Python as well.
+    Everything,
+}
+
+/// Builds as much, and says how many there are.
+pub(crate) fn run(extent: Extent) -> Result<()> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::new(1);
     steps.begin(
         "Functions: five WebAssembly components",
         Some("about 10 min with empty caches, seconds with warm ones"),
     );
-    let built = ensure(&workspace, guests)?;
+    let built = ensure(&workspace, extent)?;
     steps.done(&format!("{built} components in {}", workspace.products("functions").display()));
     Ok(())
 }
 
 /// Builds what is out of date; returns how many components there are.
-pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
+pub(crate) fn ensure(workspace: &Workspace, extent: Extent) -> Result<usize> {
     toolchain::ensure_target(TARGET)?;
     let plugins = workspace.components("plugins");
-    let of_tests = |folder| if guests { workspace.components(folder) } else { Vec::new() };
-    let (guests, examples) = (of_tests("tests/guests"), of_tests("examples/functions"));
+    let of = |least, folder| {
+        if extent >= least { workspace.components(folder) } else { Vec::new() }
+    };
+    let guests = of(Extent::Guests, "tests/guests");
+    let examples = of(Extent::Examples, "examples/functions");
     build(workspace, plugins.iter().chain(&guests).chain(&examples).copied())?;
 
     let folder = workspace.products("functions");
@@ -57,7 +73,10 @@ pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     for package in &examples {
         finish(workspace, package, &workspace.products("examples"), Descriptor::Required)?;
     }
-    let others = if examples.is_empty() { 0 } else { examples::ensure(workspace)? };
+    let others = match extent {
+        Extent::BuiltIn | Extent::Guests => 0,
+        Extent::Examples | Extent::Everything => examples::ensure(workspace, extent)?,
+    };
     precompile(workspace, &folder)?;
     Ok(plugins.len() + guests.len() + examples.len() + others)
 }

@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::functions::Extent;
+
 /// The automation of Sealift's repository.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -42,6 +44,9 @@ enum Command {
         /// Build the components of the tests as well.
         #[arg(long)]
         guests: bool,
+        /// Build those, and the Functions of `examples/functions` in every language.
+        #[arg(long)]
+        examples: bool,
     },
     /// Builds the image of Sealift: one static program, in a tar for registries and nodes.
     Image(image::Arguments),
@@ -82,7 +87,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Quickstart => quickstart::run(),
         Command::Test(arguments) => test::run(&arguments),
-        Command::Functions { guests } => functions::run(guests),
+        Command::Functions { examples: true, .. } => functions::run(Extent::Everything),
+        Command::Functions { guests: true, .. } => functions::run(Extent::Guests),
+        Command::Functions { .. } => functions::run(Extent::BuiltIn),
         Command::Image(arguments) => image::run(&arguments),
         Command::Servers { names } => servers::run(&names),
         Command::Toolchains => toolchains::run(),

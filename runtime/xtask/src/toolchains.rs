@@ -4,6 +4,7 @@
 //! hash of what pins them in `templates/`. Go's modules lie in Go's own cache; clang and the
 //! sysroot of WASI come with the system. A folder counts only with the mark that is written last.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,9 +53,10 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Installs what is missing, and returns the folders in which packages are found.
-pub(crate) fn ensure(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    TOOLCHAINS.iter().map(|toolchain| ensure_one(workspace, toolchain)).collect()
+/// Installs what is missing for these languages, and returns the folders in which packages are found.
+pub(crate) fn ensure(workspace: &Workspace, languages: &BTreeSet<String>) -> Result<Vec<PathBuf>> {
+    let wanted = TOOLCHAINS.iter().filter(|toolchain| languages.contains(toolchain.name));
+    wanted.map(|toolchain| ensure_one(workspace, toolchain)).collect()
 }
 
 fn ensure_one(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {

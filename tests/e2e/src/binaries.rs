@@ -71,7 +71,7 @@ pub fn guest(name: &str) -> Result<PathBuf> {
 pub fn example(name: &str) -> Result<PathBuf> {
     let path = target_folder()?.join("sealift").join("examples").join(format!("{name}.wasm"));
     if !path.is_file() {
-        bail!("{} is not there; build it with `cargo xtask functions --guests`", path.display());
+        bail!("{} is not there; build it with `cargo xtask functions --examples`", path.display());
     }
     Ok(path)
 }

@@ -9,11 +9,15 @@ const EXCERPT: usize = 500;
 /// Puts a blob: one request to be told where, one with all bytes.
 pub(crate) fn put_blob(repository: &str, digest: &str, body: Body) -> Result<()> {
     let answer = http::post(&url(&format!("/v2/{repository}/blobs/uploads/"))).send()?;
-    let answer = expect(answer, 202, "the upload")?;
-    let place = answer.header("location").and_then(local).ok_or_else(|| {
+    upload(expect(answer, 202, "the upload")?, digest, body)
+}
+
+/// Sends the bytes to where the registry offered to take them.
+fn upload(offered: Response, digest: &str, body: Body) -> Result<()> {
+    let place = offered.header("location").and_then(local).ok_or_else(|| {
         Error::ExternalFailed("the registry does not say where to upload to".to_owned())
     })?;
-    answer.into_body().discard()?;
+    offered.into_body().discard()?;
     let separator = if place.contains('?') { '&' } else { '?' };
     let answer = http::put(&url(&format!("{place}{separator}digest={digest}")))
         .header("content-type", "application/octet-stream")
@@ -21,12 +25,17 @@ pub(crate) fn put_blob(repository: &str, digest: &str, body: Body) -> Result<()>
     expect(answer, 201, "the blob")?.into_body().discard().map(drop)
 }
 
-/// Has the registry take a blob from another of its repositories.
+/// Has the registry take a blob from another of its repositories. One that does not know how offers
+/// an upload instead; the bytes have gone by, and come from that repository.
 pub(crate) fn mount(repository: &str, digest: &str, from: &str) -> Result<()> {
     let path = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}");
     let answer = http::post(&url(&path)).send()?;
+    if answer.status() == 202 {
+        let blob = http::get(&url(&format!("/v2/{from}/blobs/{digest}"))).send()?;
+        let blob = expect(blob, 200, &format!("blob {digest} of {from}"))?;
+        return upload(answer, digest, blob.into_body());
+    }
     let what = format!("taking {digest} from {from}");
-    // 202 offers an upload instead, and the bytes have gone by.
     expect(answer, 201, &what)?.into_body().discard().map(drop)
 }
 

@@ -16,16 +16,17 @@ const TARGET: &str = "wasm32-wasip2";
 pub(super) struct Rust;
 
 impl Toolchain for Rust {
-    fn missing(&self, _: &Project, machine: &Machine) -> Vec<Missing> {
+    fn missing(&self, project: &Project, machine: &Machine) -> Vec<Missing> {
         let Some(rustc) = machine.program("rustc") else {
             return vec![Missing::new("rustc and cargo", "curl https://sh.rustup.rs -sSf | sh")];
         };
         if machine.program("cargo").is_none() {
             return vec![Missing::new("cargo", "rustup toolchain install stable")];
         }
-        // rustc prints the folder whether it is there or not.
+        // rustc prints the folder whether it is there or not. In the project's folder, which may
+        // name a toolchain of its own.
         let mut command = Command::new(rustc);
-        command.args(["--print", "target-libdir", "--target", TARGET]);
+        command.current_dir(&project.folder).args(["--print", "target-libdir", "--target", TARGET]);
         let there = tool::run(&mut command)
             .is_ok_and(|said| PathBuf::from(String::from_utf8_lossy(&said).trim()).is_dir());
         if there {

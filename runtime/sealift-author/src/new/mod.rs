@@ -27,7 +27,7 @@ pub struct New {
     pub language: Language,
     /// Where it goes; made if it is not there, and empty if it is.
     pub folder: PathBuf,
-    /// Rust: where the SDK lies; none = the published one.
+    /// Rust: where the SDK lies, from here; none = the published one.
     pub sdk: Option<PathBuf>,
 }
 
@@ -47,6 +47,12 @@ pub enum NewError {
         folder: PathBuf,
         /// Something in it.
         holds: String,
+    },
+    /// There is no SDK where it is said to be.
+    #[error("there is no SDK in {}: it has no Cargo.toml", folder.display())]
+    NoSdk {
+        /// The folder.
+        folder: PathBuf,
     },
     /// There is no template.
     #[error("there is no {} in {language}: {reason}", kind.as_str())]
@@ -89,9 +95,10 @@ pub fn new(wanted: &New) -> Result<Vec<PathBuf>, NewError> {
     if let Some(reason) = wanted.language.without_template(wanted.kind) {
         return Err(NewError::NoTemplate { kind: wanted.kind, language: wanted.language, reason });
     }
+    let sdk = wanted.sdk.as_deref().map(sdk).transpose()?;
     check_empty(&wanted.folder)?;
     let mut written = Vec::new();
-    for file in template::files(wanted) {
+    for file in template::files(wanted, sdk.as_deref()) {
         let path = wanted.folder.join(&file.path);
         let failed = |source| NewError::Write { file: path.clone(), source };
         if let Some(folder) = path.parent() {
@@ -104,6 +111,14 @@ pub fn new(wanted: &New) -> Result<Vec<PathBuf>, NewError> {
     contract::write(&project.folder, wanted.kind, &project.descriptor.requests)?;
     build::write_bindings(&project)?;
     Ok(written)
+}
+
+/// The folder of the SDK as the project can name it: its `Cargo.toml` lies elsewhere than we stand.
+fn sdk(folder: &Path) -> Result<PathBuf, NewError> {
+    match folder.canonicalize() {
+        Ok(whole) if whole.join("Cargo.toml").is_file() => Ok(whole),
+        _ => Err(NewError::NoSdk { folder: folder.to_owned() }),
+    }
 }
 
 fn check_empty(folder: &Path) -> Result<(), NewError> {

@@ -2,9 +2,11 @@
 //! script.
 //!
 //! A template is the files of `common`, those of the kind, and those of `http` for kinds that make
-//! requests. `{{name}}` and its two siblings are
-//! all there is to replace, so that each file is one of its language to look at. `_gitignore`
-//! becomes `.gitignore`: under its own name it would hide files of this repository.
+//! requests. `{{name}}` and `{{sdk}}` are all there is to replace, so that each file is one of its
+//! language to look at. `_gitignore` becomes `.gitignore`: under its own name it would hide files
+//! of this repository.
+
+use std::path::Path;
 
 use sealift_core::plan::Kind;
 
@@ -27,13 +29,12 @@ pub(super) struct File {
 }
 
 /// The files of a project of this kind in this language.
-pub(super) fn files(wanted: &New) -> Vec<File> {
+pub(super) fn files(wanted: &New, sdk: Option<&Path>) -> Vec<File> {
     let language = wanted.language.as_str();
     // Where a Function makes requests, its project has what makes them easy.
     let http = matches!(wanted.kind, Kind::Source | Kind::Sink).then_some("http");
     let folders = [Some("common"), Some(wanted.kind.as_str()), http];
-    let snake = wanted.name.replace('-', "_");
-    let sdk = sdk(wanted);
+    let sdk = dependency(sdk);
     TEMPLATES
         .iter()
         .filter_map(|(path, text)| {
@@ -41,18 +42,15 @@ pub(super) fn files(wanted: &New) -> Vec<File> {
             let (folder, rest) = below.split_once('/')?;
             folders.contains(&Some(folder)).then(|| File {
                 path: rest.replace("_gitignore", ".gitignore"),
-                text: text
-                    .replace("{{name}}", &wanted.name)
-                    .replace("{{snake_name}}", &snake)
-                    .replace("{{sdk}}", &sdk),
+                text: text.replace("{{name}}", &wanted.name).replace("{{sdk}}", &sdk),
             })
         })
         .collect()
 }
 
 /// How a Rust project names the SDK in its `Cargo.toml`.
-fn sdk(wanted: &New) -> String {
-    match &wanted.sdk {
+fn dependency(sdk: Option<&Path>) -> String {
+    match sdk {
         Some(folder) => format!("{{ path = {:?} }}", folder.display().to_string()),
         None => "\"0.1\"".to_owned(),
     }
@@ -96,13 +94,13 @@ mod tests {
                     folder: "/none".into(),
                     sdk: None,
                 };
-                let files = files(&wanted);
+                let files = files(&wanted, None);
                 let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
                 for needed in ["descriptor.json", "sealift.toml", "README.md", ".gitignore"] {
                     assert!(paths.contains(&needed), "{language}: {needed} is not in {paths:?}");
                 }
                 for file in &files {
-                    let left = file.text.contains("{{name") || file.text.contains("{{s");
+                    let left = file.text.contains("{{name") || file.text.contains("{{sdk");
                     assert!(!left, "{language}: {}", file.path);
                 }
                 let readme = files.iter().find(|file| file.path == "README.md");

@@ -53,6 +53,24 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn the_sdk_is_named_by_where_it_lies() {
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/sealift-function");
+    let place = tempfile::tempdir().unwrap();
+    let mut with_sdk = wanted(&place.path().join("project"), Language::Rust, Kind::Source);
+    with_sdk.sdk = Some(sdk.clone());
+    new(&with_sdk).unwrap();
+    let manifest = fs::read_to_string(with_sdk.folder.join("Cargo.toml")).unwrap();
+    let whole = sdk.canonicalize().unwrap().display().to_string();
+    assert!(manifest.contains(&format!("sealift-function = {{ path = {whole:?} }}")), "{manifest}");
+
+    with_sdk.folder = place.path().join("other");
+    with_sdk.sdk = Some("nowhere".into());
+    let error = new(&with_sdk).unwrap_err();
+    assert!(matches!(error, NewError::NoSdk { .. }), "{error}");
+    assert!(!with_sdk.folder.is_dir());
+}
+
+#[test]
 fn nothing_is_written_over() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("thesis.txt"), "years of work").unwrap();

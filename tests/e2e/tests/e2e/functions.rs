@@ -1,8 +1,8 @@
 //! The Functions of `examples/functions`, each in a chain and judged by a program of others:
-//! `sha256sum`, `age`, an etcd.
+//! `sha256sum`, `age`, an etcd, `crane`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -10,161 +10,36 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 use sealift_e2e::binaries;
 use sealift_e2e::etcd::Etcd;
-use sealift_e2e::restic::Restic;
-use sealift_e2e::sealift::{Outcome, Sealift};
+use sealift_e2e::oci::Tool;
+use sealift_e2e::registry::{Options, Registry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::guests::described;
-use crate::scene::{PASSWORD, assert_failure};
+use crate::function_stage::{COUNT, SIZE, Stage, artifacts};
+use crate::scene::assert_failure;
 use crate::world::{World, trial};
 
-/// A source of the tests: this many artifacts of this many bytes.
-const SOURCE: &str = "source-goes-wrong";
-const COUNT: usize = 3;
-const SIZE: usize = 300_000;
+/// Name of the row, whether it belongs to the tests with `--full`, and the row. In those, engines of
+/// Python and JavaScript are compiled.
+type Row = (&'static str, bool, fn(&World) -> Result<()>);
+
+const ROWS: [Row; 8] = [
+    ("checksums::sha256sum_accepts_what_was_stored", false, checksums),
+    ("inventory::lists_what_was_stored", false, inventory),
+    ("age_encrypt::who_has_the_identity_can_read_what_was_stored", false, age_encrypt),
+    ("age_encrypt::who_is_no_recipient_is_named", false, no_recipient),
+    ("etcd::comes_back_key_for_key", true, etcd),
+    ("etcd::an_import_that_lacks_a_part_is_a_failure", true, etcd_incomplete),
+    ("registry::comes_back_digest_for_digest", true, registry),
+    ("registry::an_import_that_lacks_a_blob_is_a_failure", true, registry_incomplete),
+];
 
 pub fn tests(world: &Arc<World>) -> Vec<Trial> {
-    let rows: [(&str, fn(&World) -> Result<()>); 6] = [
-        ("checksums::sha256sum_accepts_what_was_stored", checksums),
-        ("inventory::lists_what_was_stored", inventory),
-        ("age_encrypt::who_has_the_identity_can_read_what_was_stored", age_encrypt),
-        ("age_encrypt::who_is_no_recipient_is_named", no_recipient),
-        ("etcd::comes_back_key_for_key", etcd),
-        ("etcd::an_import_that_lacks_a_part_is_a_failure", etcd_incomplete),
-    ];
-    rows.into_iter().map(|(name, test)| trial(world, format!("functions::{name}"), test)).collect()
-}
-
-/// Manifests and a repository for chains of Functions; there is no Vault.
-struct Stage {
-    folder: TempDir,
-    sealift: Sealift,
-    files: Vec<PathBuf>,
-}
-
-impl Stage {
-    /// With an application at `url`.
-    fn new(world: &World, url: &str) -> Result<Self> {
-        let folder = world.folder()?;
-        let sealift = Sealift::new(folder.path())?.with_secrets([PASSWORD]);
-        let mut stage = Self { folder, sealift, files: Vec::new() };
-        let repository = stage.repository();
-        stage.example(
-            "common.yaml",
-            &[
-                ("APP_URL", url),
-                ("RESTIC_PASSWORD", PASSWORD),
-                ("REPOSITORY_PATH", path_text(&repository)?),
-            ],
-        )?;
-        let components = binaries::target_folder()?.join("sealift").join("examples");
-        stage.example("functions.yaml", &[("COMPONENTS", path_text(&components)?)])?;
-        Ok(stage)
-    }
-
-    /// With a source of some artifacts before a transform with these params.
-    fn of_transform(world: &World, transform: &str, params: &Value) -> Result<Self> {
-        let mut stage = Self::new(world, "http://127.0.0.1:9")?;
-        let component = stage.folder.path().join("source.wasm");
-        fs::write(&component, described(SOURCE)?)?;
-        let arguments =
-            ["--mode=good".to_owned(), format!("--count={COUNT}"), format!("--size={SIZE}")];
-        let image = format!("file:{}", component.display());
-        stage.add(
-            "source.json",
-            &json!({
-                "apiVersion": "stash.appscode.com/v1beta1", "kind": "Function",
-                "metadata": {"name": "some-artifacts"}, "spec": {"image": image, "args": arguments},
-            }),
-        )?;
-        let steps = json!([{"name": "some-artifacts"}, {"name": transform, "params": params},
-            {"name": "restic-upload"}]);
-        stage.add(
-            "task.json",
-            &json!({
-                "apiVersion": "stash.appscode.com/v1beta1", "kind": "Task",
-                "metadata": {"name": "etcd-backup"}, "spec": {"steps": steps},
-            }),
-        )?;
-        // Its invoker names the Task, which is ours here.
-        let invoker = example("etcd-backup.yaml")?;
-        let (_, invoker) = invoker.split_once("---\n").context("one object in the example")?;
-        stage.write("invoker.yaml", invoker)?;
-        Ok(stage)
-    }
-
-    fn repository(&self) -> PathBuf {
-        self.folder.path().join("repository")
-    }
-
-    /// Adds a file of `examples/functions`, filled in.
-    fn example(&mut self, name: &str, values: &[(&str, &str)]) -> Result<()> {
-        let mut text = example(name)?;
-        for (variable, value) in values {
-            text = text.replace(&format!("${{{variable}}}"), value);
-        }
-        self.write(name, &text)
-    }
-
-    fn add(&mut self, name: &str, object: &Value) -> Result<()> {
-        self.write(name, &object.to_string())
-    }
-
-    fn write(&mut self, name: &str, text: &str) -> Result<()> {
-        let path = self.folder.path().join(name);
-        fs::write(&path, text)?;
-        self.files.push(path);
-        Ok(())
-    }
-
-    fn run(&self) -> Result<Outcome> {
-        let mut arguments = vec!["run".to_owned()];
-        for file in &self.files {
-            arguments.extend(["-f".to_owned(), path_text(file)?.to_owned()]);
-        }
-        self.sealift.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    /// Runs to success and puts the files of the snapshot into a folder.
-    fn stored(&self) -> Result<PathBuf> {
-        let outcome = self.run()?;
-        ensure!(outcome.code == Some(0), "it failed: {}", outcome.text());
-        let out = self.folder.path().join("stored");
-        let restic = Restic::new(path_text(&self.repository())?, PASSWORD)?;
-        let snapshots = restic.snapshots()?;
-        let id = snapshots[0]["id"].as_str().context("a snapshot without id")?;
-        let below = folder_of(&restic)?;
-        for file in restic.files(id)? {
-            let name = file
-                .strip_prefix(&below)
-                .and_then(|rest| rest.strip_prefix('/'))
-                .with_context(|| format!("{file} does not lie in {below}"))?;
-            let path = out.join(name);
-            fs::create_dir_all(path.parent().context("a file without folder")?)?;
-            fs::write(&path, restic.dump(id, &file)?)?;
-        }
-        Ok(out)
-    }
-}
-
-fn example(name: &str) -> Result<String> {
-    let path = binaries::source_root().join("examples").join("functions").join(name);
-    fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
-}
-
-fn path_text(path: &Path) -> Result<&str> {
-    path.to_str().context("a path of a test is not UTF-8")
-}
-
-/// The artifacts of the source, by name.
-fn artifacts(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        names.push(entry?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
+    let full = std::env::var("SEALIFT_TEST_TIER").is_ok_and(|tier| tier == "full");
+    ROWS.into_iter()
+        .filter(|(_, only_full, _)| full || !only_full)
+        .map(|(name, _, test)| trial(world, format!("functions::{name}"), test))
+        .collect()
 }
 
 fn checksums(world: &World) -> Result<()> {
@@ -230,7 +105,8 @@ fn age_encrypt(world: &World) -> Result<()> {
 fn no_recipient(world: &World) -> Result<()> {
     let params = json!([{"name": "recipients", "value": "age1nobody"}]);
     let stage = Stage::of_transform(world, "age-encrypt", &params)?;
-    assert_failure(&stage.run()?, 2, &["age-encrypt", "recipients", "age1nobody"])
+    // The host knows the type of a parameter; what is no public key only the Function knows.
+    assert_failure(&stage.run()?, 1, &["age-encrypt", "recipients", "age1nobody"])
 }
 
 /// Keys of every kind, more than one page of them, and one that a lease holds.
@@ -257,7 +133,7 @@ fn etcd(world: &World) -> Result<()> {
 
     let target = Etcd::start(&servers.path().join("target"))?;
     target.put(b"its own", b"stays")?;
-    let outcome = restore(&mut stage, &target)?;
+    let outcome = stage.restore("etcd", target.url())?;
     ensure!(outcome.code == Some(0), "the restore failed: {}", outcome.text());
     let mut expected = source.all()?;
     ensure!(expected.remove(b"session".as_slice()).is_some(), "the lease is over");
@@ -276,30 +152,99 @@ fn etcd_incomplete(world: &World) -> Result<()> {
     stage.example("etcd-backup.yaml", &[])?;
     let stored = stage.stored()?;
     fs::remove_file(stored.join("keys").join("00000002.json"))?;
-    let restic = Restic::new(path_text(&stage.repository())?, PASSWORD)?;
-    let at = folder_of(&restic)?;
-    restic.backup_at(&stored, &at, "host-0")?;
+    stage.store_instead(&stored)?;
     let target = Etcd::start(&servers.path().join("target"))?;
-    let outcome = restore(&mut stage, &target)?;
+    let outcome = stage.restore("etcd", target.url())?;
     assert_failure(&outcome, 1, &["etcd-import", "keys were put"])
 }
 
-/// The folder in which a session's files lie in the repository.
-fn folder_of(restic: &Restic) -> Result<String> {
-    let snapshots = restic.snapshots()?;
-    let paths = snapshots[0]["paths"].as_array().context("a snapshot without paths")?;
-    Ok(paths[0].as_str().context("a path that is no text")?.to_owned())
+/// Images as registries have them, made by crane: two of one layer and of two, a list that names
+/// both, and one in another repository that shares the layer.
+struct Images {
+    crane: Tool,
+    folder: TempDir,
 }
 
-/// Runs the restore into another etcd.
-fn restore(stage: &mut Stage, target: &Etcd) -> Result<Outcome> {
-    stage.files.retain(|file| !file.ends_with("etcd-backup.yaml"));
-    let common = stage.folder.path().join("common.yaml");
-    let text = fs::read_to_string(&common)?;
-    let (_, rest) = text.split_once("    url: ").context("common.yaml has no url")?;
-    let (old, _) = rest.split_once('\n').context("common.yaml ends with its url")?;
-    let text = text.replace(old, target.url());
-    fs::write(&common, text)?;
-    stage.example("etcd-restore.yaml", &[])?;
-    stage.run()
+/// Their names.
+const IMAGES: [&str; 4] = ["team/app:v1", "team/app:v2", "team/app:both", "other:latest"];
+
+impl Images {
+    fn new(world: &World, registry: &Registry) -> Result<Self> {
+        let folder = world.folder()?;
+        let images = Self { crane: Tool::crane(folder.path())?, folder };
+        let large: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 253) as u8).collect();
+        images.layer("large.tar", &large)?;
+        images.layer("small.tar", b"hi")?;
+        let [v1, v2, both, other] = IMAGES.map(|image| format!("{}/{image}", registry.host()));
+        images.run(&["append", "-f", "large.tar", "-t", &v1])?;
+        images.run(&["append", "-f", "large.tar", "-f", "small.tar", "-t", &v2])?;
+        images.run(&["append", "-f", "large.tar", "-t", &other])?;
+        images.run(&["index", "append", "-m", &v1, "-m", &v2, "-t", &both])?;
+        Ok(images)
+    }
+
+    fn layer(&self, name: &str, content: &[u8]) -> Result<()> {
+        let mut tar = tar::Builder::new(fs::File::create(self.folder.path().join(name))?);
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "content", content)?;
+        Ok(tar.finish()?)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<()> {
+        self.crane.run(self.folder.path(), arguments).map(drop)
+    }
+
+    /// What a registry says each of them is.
+    fn digests(&self, registry: &Registry) -> Result<Vec<String>> {
+        let digest = |image: &&str| {
+            let image = format!("{}/{image}", registry.host());
+            self.crane.text(self.folder.path(), &["digest", &image])
+        };
+        IMAGES.iter().map(digest).collect()
+    }
+}
+
+/// From the one kind of registry into the other.
+fn registry(world: &World) -> Result<()> {
+    let servers = world.folder()?;
+    let source = Registry::distribution(servers.path(), &Options::default())?;
+    let images = Images::new(world, &source)?;
+    let mut stage = Stage::new(world, &format!("http://{}", source.host()))?;
+    stage.example("registry-backup.yaml", &[])?;
+    let stored = stage.stored()?;
+    ensure!(stored.join("inventory.json").is_file(), "the list of what was stored is missing");
+
+    let target = Registry::referrers(servers.path())?;
+    let outcome = stage.restore("registry", &format!("http://{}", target.host()))?;
+    ensure!(outcome.code == Some(0), "the restore failed: {}", outcome.text());
+    let (expected, found) = (images.digests(&source)?, images.digests(&target)?);
+    ensure!(found == expected, "digests were {expected:?} and are {found:?}");
+    for image in IMAGES {
+        // It fetches all of it, and compares each part with its digest.
+        images.run(&["validate", "--remote", &format!("{}/{image}", target.host())])?;
+    }
+    Ok(())
+}
+
+/// `registry.json` says what there is; without this row nothing would show that it is asked.
+fn registry_incomplete(world: &World) -> Result<()> {
+    let servers = world.folder()?;
+    let source = Registry::distribution(servers.path(), &Options::default())?;
+    let images = Images::new(world, &source)?;
+    let mut stage = Stage::new(world, &format!("http://{}", source.host()))?;
+    stage.example("registry-backup.yaml", &[])?;
+    let stored = stage.stored()?;
+    let blobs = stored.join("blobs").join("team").join("app");
+    let lost = artifacts(&blobs)?.pop().context("no blob was stored")?;
+    fs::remove_file(blobs.join(&lost))?;
+    stage.store_instead(&stored)?;
+    let target = Registry::referrers(servers.path())?;
+    let outcome = stage.restore("registry", &format!("http://{}", target.host()))?;
+    assert_failure(&outcome, 1, &["registry-import", &format!("sha256:{lost}"), "not stored"])?;
+    // A tag that can be seen is whole.
+    let tag = format!("{}/team/app:v1", target.host());
+    ensure!(images.run(&["digest", &tag]).is_err(), "half an image has its tag");
+    Ok(())
 }

@@ -18,6 +18,7 @@ mod bad_input;
 mod commands;
 mod disaster;
 mod exit_codes;
+mod function_stage;
 mod function_verbs;
 mod functions;
 mod guests;
@@ -27,6 +28,7 @@ mod memory;
 mod metrics;
 mod original;
 mod other_worlds;
+mod pages;
 mod refusing_repository;
 mod rest_proxy;
 mod round_trip;
@@ -63,6 +65,7 @@ fn main() {
         interrupted::tests(&world),
         guests::tests(&world),
         functions::tests(&world),
+        pages::tests(&world),
         unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),

@@ -2,11 +2,14 @@
 //!
 //! One file a verb. What they find is `sealift-component`'s, what they make `sealift-author`'s; here
 //! it is read from files, put in words and judged by an exit code. None of them runs a component.
+//! What only an author needs is behind the feature `author`, which the image goes without.
 
+#[cfg(feature = "author")]
 mod build;
 mod check;
 mod diff;
 mod inspect;
+#[cfg(feature = "author")]
 mod new;
 mod page;
 #[cfg(test)]
@@ -27,8 +30,10 @@ use crate::output::Output;
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
     /// Make a project: a Function that builds and runs as it is, in one of six languages.
+    #[cfg(feature = "author")]
     New(new::NewArgs),
     /// Build the component of a project, and say what is missing to build it.
+    #[cfg(feature = "author")]
     Build(build::BuildArgs),
     /// Show what a component is, takes, asks for and imports.
     Inspect(inspect::InspectArgs),
@@ -40,7 +45,9 @@ pub(crate) enum FunctionCommand {
 
 pub(crate) fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
     match command {
+        #[cfg(feature = "author")]
         FunctionCommand::New(args) => new::run(args, output),
+        #[cfg(feature = "author")]
         FunctionCommand::Build(args) => build::run(args, output),
         FunctionCommand::Inspect(args) => inspect::run(args, output),
         FunctionCommand::Check(args) => check::run(args, output),

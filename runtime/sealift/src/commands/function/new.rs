@@ -45,7 +45,7 @@ struct Written {
 
 pub(super) fn run(args: &NewArgs, output: Output) -> Result<Exit, Failure> {
     let unknown = |what: &str| Failure::new(Exit::Invalid, format!("{what} is unknown"));
-    let language = args.language.parse().map_err(|_| unknown("the language"))?;
+    let language: Language = args.language.parse().map_err(|_| unknown("the language"))?;
     let kind = KINDS.into_iter().find(|kind| kind.as_str() == args.kind);
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let wanted = New {
@@ -63,9 +63,10 @@ pub(super) fn run(args: &NewArgs, output: Output) -> Result<Exit, Failure> {
 
 fn failed(error: &NewError) -> Failure {
     let exit = match error {
-        NewError::Name(_) | NewError::NotEmpty { .. } | NewError::NoTemplate { .. } => {
-            Exit::Invalid
-        }
+        NewError::Name(_)
+        | NewError::NotEmpty { .. }
+        | NewError::NoSdk { .. }
+        | NewError::NoTemplate { .. } => Exit::Invalid,
         NewError::Write { .. }
         | NewError::Contract(_)
         | NewError::Project(_)
