@@ -28,8 +28,9 @@ const KEPT: [(&str, &str); 5] = [
     ("guests", "contract-observer"),
     ("examples", "checksums"),
 ];
-/// Largest component that is kept: they are in the repository for ever.
-const MOST_BYTES: usize = 120 << 10;
+/// Largest component that is kept: they are in the repository for ever. With the standard library a
+/// Function that makes requests has about 200 KiB.
+const MOST_BYTES: usize = 256 << 10;
 
 const HEAD: &str = "\
 # Released versions of the contract. Nothing here ever changes: `cargo xtask wit release` adds lines,
