@@ -211,7 +211,9 @@ mod tests {
         let project = read("language = \"go\"\n", GOOD).unwrap();
         assert_eq!(project.language(), Language::Go);
         assert_eq!(project.descriptor.kind, Kind::Transform);
-        assert!(project.section.starts_with(b"{\"name\":\"mover\","), "{:?}", project.section);
+        let section: Value = serde_json::from_slice(&project.section).unwrap();
+        assert_eq!(section, serde_json::from_str::<Value>(GOOD).unwrap());
+        assert!(!project.section.contains(&b' '), "it is not minified");
     }
 
     #[test]

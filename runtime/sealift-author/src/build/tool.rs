@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_at_a_line() {
         assert_eq!(tail("abc", 10), "abc");
-        assert_eq!(tail("first\nsecond\nthird", 14), "third");
+        assert_eq!(tail("first\nsecond\nthird", 14), "second\nthird");
+        assert_eq!(tail("first\nsecond\nthird", 11), "third");
         assert_eq!(tail("ääää", 3), "ä");
     }
 }
