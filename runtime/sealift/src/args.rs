@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Remove data that no snapshot uses.
     Prune(PruneArgs),
-    /// Look at the component of a Function, publish it, sign it, carry it over an air gap.
+    /// Make Functions, look at their components, publish and sign them, carry them over an air gap.
     #[command(subcommand)]
     Function(FunctionCommand),
     /// Serve the Stash API in a cluster: plan sessions, start their Jobs, watch them.

@@ -60,6 +60,11 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says what is being done.
+pub(crate) fn talk(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", plain(line));
+}
+
 /// Tells a failure.
 pub(crate) fn failure(failure: &Failure) {
     let mut stderr = io::stderr().lock();

@@ -150,7 +150,7 @@ fn optimised(
 ) -> Result<Command> {
     let mut told = Told::new(output);
     told.step("Functions and guests", Some("about 10 min with empty caches"), || {
-        functions::ensure(workspace, true).map(drop)
+        functions::ensure(workspace, functions::Extent::Guests).map(drop)
     })?;
     told.step(&format!("Server {server}"), Some(servers::duration(server)), || {
         if env::var_os(variable).is_some() {
@@ -176,7 +176,7 @@ fn with_cluster(workspace: &Workspace, output: Output) -> Result<Command> {
             match env::var_os("SEALIFT_PROGRAM") {
                 Some(program) => Ok(PathBuf::from(program)),
                 None => {
-                    functions::ensure(workspace, false)?;
+                    functions::ensure(workspace, functions::Extent::BuiltIn)?;
                     image::built_program(workspace)
                 }
             }

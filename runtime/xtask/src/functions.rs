@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use wasm_encoder::{ComponentSection, CustomSection};
 
+use crate::examples;
 use crate::talk::Steps;
 use crate::toolchain;
 use crate::workspace::{self, Package, Workspace, cargo};
@@ -23,25 +24,42 @@ const SECTION: &str = "sealift:function";
 /// What the components are built for.
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds the Functions, and with `guests` the components of the tests.
-pub(crate) fn run(guests: bool) -> Result<()> {
+/// How much is built; each includes what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// The built-in Functions, which are part of the program.
+    BuiltIn,
+    /// The components of the tests.
+    Guests,
+    /// The examples whose toolchains are small and quick: Rust, Go, C and QuickJS.
+    Examples,
+    /// Those in SpiderMonkey and Python as well.
+    Everything,
+}
+
+/// Builds as much, and says how many there are.
+pub(crate) fn run(extent: Extent) -> Result<()> {
     let workspace = Workspace::load()?;
     let mut steps = Steps::new(1);
     steps.begin(
         "Functions: five WebAssembly components",
         Some("about 10 min with empty caches, seconds with warm ones"),
     );
-    let built = ensure(&workspace, guests)?;
+    let built = ensure(&workspace, extent)?;
     steps.done(&format!("{built} components in {}", workspace.products("functions").display()));
     Ok(())
 }
 
 /// Builds what is out of date; returns how many components there are.
-pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
+pub(crate) fn ensure(workspace: &Workspace, extent: Extent) -> Result<usize> {
     toolchain::ensure_target(TARGET)?;
     let plugins = workspace.components("plugins");
-    let guests = if guests { workspace.components("tests/guests") } else { Vec::new() };
-    build(workspace, plugins.iter().chain(&guests).copied())?;
+    let of = |least, folder| {
+        if extent >= least { workspace.components(folder) } else { Vec::new() }
+    };
+    let guests = of(Extent::Guests, "tests/guests");
+    let examples = of(Extent::Examples, "examples/functions");
+    build(workspace, plugins.iter().chain(&guests).chain(&examples).copied())?;
 
     let folder = workspace.products("functions");
     let mut kept = Vec::new();
@@ -52,8 +70,15 @@ pub(crate) fn ensure(workspace: &Workspace, guests: bool) -> Result<usize> {
     for package in &guests {
         finish(workspace, package, &workspace.products("guests"), Descriptor::Optional)?;
     }
+    for package in &examples {
+        finish(workspace, package, &workspace.products("examples"), Descriptor::Required)?;
+    }
+    let others = match extent {
+        Extent::BuiltIn | Extent::Guests => 0,
+        Extent::Examples | Extent::Everything => examples::ensure(workspace, extent)?,
+    };
     precompile(workspace, &folder)?;
-    Ok(plugins.len() + guests.len())
+    Ok(plugins.len() + guests.len() + examples.len() + others)
 }
 
 fn build<'a>(workspace: &Workspace, packages: impl Iterator<Item = &'a Package>) -> Result<()> {

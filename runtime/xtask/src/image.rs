@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "Functions: five WebAssembly components",
         Some("about 10 min with empty caches, seconds with warm ones"),
     );
-    let built = functions::ensure(&workspace, false)?;
+    let built = functions::ensure(&workspace, functions::Extent::BuiltIn)?;
     steps.done(&format!("{built} components, compiled ahead of time"));
 
     let profile = if arguments.quick { program::Profile::Quick } else { program::Profile::Image };

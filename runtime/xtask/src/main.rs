@@ -5,6 +5,7 @@
 
 mod bench;
 mod codegen;
+mod examples;
 mod functions;
 mod image;
 mod manifests;
@@ -14,12 +15,15 @@ mod talk;
 mod test;
 mod tidy;
 mod toolchain;
+mod toolchains;
 mod wit;
 mod workspace;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::functions::Extent;
 
 /// The automation of Sealift's repository.
 #[derive(Debug, Parser)]
@@ -40,6 +44,9 @@ enum Command {
         /// Build the components of the tests as well.
         #[arg(long)]
         guests: bool,
+        /// Build those, and the Functions of `examples/functions` in every language.
+        #[arg(long)]
+        examples: bool,
     },
     /// Builds the image of Sealift: one static program, in a tar for registries and nodes.
     Image(image::Arguments),
@@ -48,6 +55,8 @@ enum Command {
         /// Folders of `tests/servers`; none = all.
         names: Vec<String>,
     },
+    /// Installs what builds Functions in other languages into the cache of this user.
+    Toolchains,
     /// Measures: the chain against rustic_core and restic, and what backups of a Vault add.
     Bench {
         #[command(subcommand)]
@@ -78,9 +87,12 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Quickstart => quickstart::run(),
         Command::Test(arguments) => test::run(&arguments),
-        Command::Functions { guests } => functions::run(guests),
+        Command::Functions { examples: true, .. } => functions::run(Extent::Everything),
+        Command::Functions { guests: true, .. } => functions::run(Extent::Guests),
+        Command::Functions { .. } => functions::run(Extent::BuiltIn),
         Command::Image(arguments) => image::run(&arguments),
         Command::Servers { names } => servers::run(&names),
+        Command::Toolchains => toolchains::run(),
         Command::Bench { bench } => bench::run(&bench),
         Command::Codegen { check } => codegen::run(check),
         Command::Manifests { check } => manifests::run(check),

@@ -47,7 +47,7 @@ fn play() -> Result<()> {
         "Building the Functions, five WebAssembly components",
         Some("about 10 min the first time, then seconds"),
     );
-    let built = functions::ensure(&workspace, false)?;
+    let built = functions::ensure(&workspace, functions::Extent::BuiltIn)?;
     steps.done(&format!("{built} components, compiled ahead of time"));
 
     steps.begin("Building sealift", Some("about 4 min the first time, then seconds"));

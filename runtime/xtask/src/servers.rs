@@ -33,7 +33,8 @@ struct Recipe {
     tags: &'static str,
 }
 
-const RECIPES: [Recipe; 15] = [
+const RECIPES: [Recipe; 16] = [
+    Recipe::plain("age", "about 10 s"),
     Recipe::plain("pushgateway", "about 20 s"),
     Recipe::plain("rest-server", "about 10 s"),
     // As restic's own releases are built: without a way to Google's storage by gRPC.

@@ -12,13 +12,15 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
+use crate::functions::Extent;
 use crate::talk::{self, Steps};
 use crate::workspace::{self, Workspace, cargo};
 use crate::{codegen, functions, manifests, quickstart, servers, tidy};
 use count::Count;
 
 /// The servers the tests use, in the order in which they are built.
-const SERVERS: [&str; 13] = [
+const SERVERS: [&str; 14] = [
+    "age",
     "pause",
     "rest-server",
     "pushgateway",
@@ -52,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let filtered = arguments.filter.is_some();
     let mut steps = Steps::new(if filtered { 3 } else { 9 } + usize::from(arguments.full));
     let mut count = Count::default();
+    let extent = if arguments.full { Extent::Everything } else { Extent::Examples };
 
     if !filtered {
         check(&mut steps, &mut count, "Formatting", None, || {
@@ -61,14 +64,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let built = check(
         &mut steps,
         &mut count,
-        "Functions and guests",
+        "Functions, guests and examples",
         Some("about 10 min with empty caches"),
-        || functions::ensure(&workspace, true).map(drop),
+        || functions::ensure(&workspace, extent).map(drop),
     );
     if !filtered {
         check(&mut steps, &mut count, "Lints", Some("about 3 min with empty caches"), || {
-            let mut command = workspace::cargo_workspace("clippy");
-            workspace::run(command.args(["--quiet", "--all-targets", "--", "-D", "warnings"]))
+            let lint = |targets: &[&str]| {
+                let mut command = workspace::cargo_workspace("clippy");
+                workspace::run(
+                    command.args(["--quiet"]).args(targets).args(["--", "-D", "warnings"]),
+                )
+            };
+            lint(&["--all-targets"])?;
+            // As the image has it; with a test beside it for the sake of the dependencies, which
+            // would be checked once more.
+            lint(&["--no-default-features", "--bin", "sealift", "--test", "components"])
         });
         check(&mut steps, &mut count, "Rules of the repository", None, || {
             let findings = tidy::findings(&workspace)?;

@@ -37,5 +37,6 @@ pub(crate) fn findings(workspace: &Workspace) -> Result<Vec<String>> {
             file.ours.display()
         ));
     }
+    findings.extend(crate::wit::release::findings(workspace)?);
     Ok(findings)
 }

@@ -1,7 +1,11 @@
-//! `cargo xtask wit`: the WASI files that stand beside our contract.
+//! `cargo xtask wit`: the WASI files that stand beside our contract, and releasing a version of it.
 //!
 //! They are copied from the sources of the wasmtime-wasi-http this workspace is pinned to, so
-//! that contract and host agree to the letter. A copy that differs is an error of `tidy`.
+//! that contract and host agree to the letter. A copy that differs is an error of `tidy`. Of a
+//! version that was released ([`release`]) nothing changes any more, whatever the host is built on.
+
+pub(crate) mod release;
+mod tokens;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +16,6 @@ use serde_json::Value;
 use crate::talk;
 use crate::workspace::{Workspace, cargo, output};
 
-/// The folder of each version of the contract whose WASI files are kept in step; released
-/// versions are taken off this list and never change again.
-const VERSIONS: [&str; 1] = ["0.1.0"];
-
 /// What can be done.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -25,12 +25,20 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Releases a version: nothing of it may change from then on.
+    Release {
+        /// Its folder in `wit`, such as 0.1.0.
+        version: String,
+    },
 }
 
 /// Runs one of them.
 pub(crate) fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::load()?;
-    let Command::Vendor { check } = command;
+    let check = match command {
+        Command::Vendor { check } => check,
+        Command::Release { version } => return release::release(&workspace, version),
+    };
     let different = differences(&workspace)?;
     if different.is_empty() {
         talk::line("the WASI files are those of the pinned wasmtime-wasi-http");
@@ -66,7 +74,7 @@ pub(crate) struct Difference {
 pub(crate) fn differences(workspace: &Workspace) -> Result<Vec<Difference>> {
     let originals = original_folder()?;
     let mut different = Vec::new();
-    for version in VERSIONS {
+    for version in unreleased(workspace)? {
         let ours = workspace.root.join("wit").join(version).join("deps");
         for name in files(&originals)? {
             let (theirs, ours) = (originals.join(&name), ours.join(&name));
@@ -84,6 +92,18 @@ pub(crate) fn differences(workspace: &Workspace) -> Result<Vec<Difference>> {
         }
     }
     Ok(different)
+}
+
+/// The versions whose WASI files are kept in step.
+fn unreleased(workspace: &Workspace) -> Result<Vec<String>> {
+    let folder = workspace.root.join("wit");
+    let mut versions = Vec::new();
+    for name in files(&folder)? {
+        if folder.join(&name).is_dir() && !release::is_released(workspace, &name)? {
+            versions.push(name);
+        }
+    }
+    Ok(versions)
 }
 
 fn original_folder() -> Result<PathBuf> {

@@ -10,13 +10,22 @@ use anyhow::{Context, Result, bail};
 
 /// The folder of the servers: `sealift/servers` in `$XDG_CACHE_HOME`, else in `~/.cache`.
 pub fn server_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("servers"))
+}
+
+/// The folder of what builds Functions in other languages, beside that of the servers.
+pub fn toolchain_cache() -> Result<PathBuf> {
+    Ok(cache()?.join("toolchains"))
+}
+
+fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(value) => PathBuf::from(value),
         None => std::env::home_dir()
             .context("this user has no home folder to keep a cache in")?
             .join(".cache"),
     };
-    Ok(base.join("sealift").join("servers"))
+    Ok(base.join("sealift"))
 }
 
 /// The program `binary` of the server `name` (a folder of `tests/servers`).
@@ -54,6 +63,15 @@ pub fn guest(name: &str) -> Result<PathBuf> {
     let path = target_folder()?.join("sealift").join("guests").join(format!("{name}.wasm"));
     if !path.is_file() {
         bail!("{} is not there; build it with `cargo xtask functions --guests`", path.display());
+    }
+    Ok(path)
+}
+
+/// A Function of `examples/functions`, by the name of its folder.
+pub fn example(name: &str) -> Result<PathBuf> {
+    let path = target_folder()?.join("sealift").join("examples").join(format!("{name}.wasm"));
+    if !path.is_file() {
+        bail!("{} is not there; build it with `cargo xtask functions --examples`", path.display());
     }
     Ok(path)
 }

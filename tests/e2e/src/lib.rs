@@ -6,6 +6,7 @@
 //! the tests do. `cargo xtask quickstart` plays its scene with the same parts.
 
 pub mod binaries;
+pub mod etcd;
 pub mod manifests;
 pub mod oci;
 pub mod process;

@@ -12,8 +12,16 @@ use sealift_host::ports::Ports;
 use sealift_host::{CONTRACT, Chain, ChainOutcome, Descriptor, Function, Host, Kind, Stage};
 use tokio_util::sync::CancellationToken;
 
-/// What the guests share, and the component that is no Function, which the tests of the whole use.
-const OTHERS: [&str; 2] = ["guest-contract", "only-a-command"];
+/// What the guests share, the component that is no Function, which the tests of the whole use, and
+/// those that are run as they once were built (`contract`).
+const OTHERS: [&str; 6] = [
+    "guest-contract",
+    "only-a-command",
+    "contract-source",
+    "contract-transform",
+    "contract-sink",
+    "contract-observer",
+];
 
 /// Every guest these tests use, with its kind.
 const GUESTS: [(&str, Kind); 10] = [
@@ -33,7 +41,8 @@ const GUESTS: [(&str, Kind); 10] = [
 const PLUGINS: [&str; 5] =
     ["vault-snapshot", "restic-upload", "restic-download", "vault-restore", "pushgateway-push"];
 
-fn root() -> PathBuf {
+/// The top folder of the source.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
@@ -141,7 +150,8 @@ pub(crate) fn plugin(name: &str, parameters: &[(&str, &str)]) -> Stage {
     stage_of(function_with(&serde_json::from_slice(&descriptor).unwrap()), parameters)
 }
 
-fn stage_of(function: Function, parameters: &[(&str, &str)]) -> Stage {
+/// A stage that may do what its descriptor asks for.
+pub(crate) fn stage_of(function: Function, parameters: &[(&str, &str)]) -> Stage {
     let grants = function.descriptor().requests.clone();
     let given: BTreeMap<String, String> =
         parameters.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();

@@ -14,6 +14,7 @@
 
 mod chains;
 mod compiled;
+mod contract;
 mod grants;
 mod guests;
 mod judgement;

@@ -66,6 +66,8 @@ pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<Vec<u8>> 
     }
     let mut command = cargo();
     command.args(["rustc", "--quiet", "--locked", "--package", "sealift", "--bin", "sealift"]);
+    // Without what authors of Functions need: templates, generators of bindings, a componentizer.
+    command.arg("--no-default-features");
     command.args(["--profile", profile.name(), "--target", TARGET, "--"]).args(LINKING);
     command.env_remove("RUSTFLAGS");
     command.env("CARGO_ENCODED_RUSTFLAGS", toolchain::remapping(workspace)?);

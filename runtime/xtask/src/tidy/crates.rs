@@ -102,10 +102,16 @@ const ROOMS: &[Room] = &[
         never: &["wasmtime", "rustic_core", "rustic_backend", "anyhow"],
     },
     Room {
+        name: "sealift-author",
+        ours: &["sealift-component", "sealift-core"],
+        never: &["kube", "kube-client", "k8s-openapi", "rustic_core", "wasmtime", "anyhow"],
+    },
+    Room {
         name: "sealift",
         ours: &[
             "sealift-core",
             "sealift-api",
+            "sealift-author",
             "sealift-component",
             "sealift-host",
             "sealift-kube",
@@ -155,7 +161,11 @@ const ROOMS: &[Room] = &[
         ],
         never: KUBE,
     },
-    Room { name: "xtask", ours: &["sealift-api", "sealift-e2e", "sealift-host"], never: KUBE },
+    Room {
+        name: "xtask",
+        ours: &["sealift-api", "sealift-author", "sealift-e2e", "sealift-host"],
+        never: KUBE,
+    },
 ];
 
 /// A component sees the SDK, what components share, and nothing of `runtime/`.
@@ -190,6 +200,7 @@ fn room_of(workspace: &Workspace, package: &Package) -> Option<&'static Room> {
         .components("plugins")
         .into_iter()
         .chain(workspace.components("tests/guests"))
+        .chain(workspace.components("examples/functions"))
         .any(|component| component.name == package.name);
     if component { Some(&COMPONENT) } else { ROOMS.iter().find(|room| room.name == package.name) }
 }

@@ -24,6 +24,7 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
         trial(world, "function::check_tells_what_is_missing", check),
         trial(world, "function::diff_names_what_is_newly_asked_for", diff),
         trial(world, "function::what_is_no_component_is_refused_by_every_verb", no_component),
+        trial(world, "function::new_makes_what_build_builds", made_and_built),
     ]
 }
 
@@ -124,4 +125,40 @@ fn no_component(world: &World) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// In C, whose toolchain has nothing to download.
+fn made_and_built(world: &World) -> Result<()> {
+    let folder = world.folder()?;
+    let sealift = Sealift::new(folder.path())?;
+    let json = ["--output", "json"];
+    let build = ["function", "build", "orders"];
+    assert_failure(&sealift.run(&["function", "build"])?, 2, &["no project", "function new"])?;
+
+    let new = ["function", "new", "orders", "--language", "c", "--kind", "transform"];
+    let made = sealift.succeed(&[&new[..], &json].concat())?.json()?;
+    let files = made["files"].as_array().context("no files")?;
+    ensure!(files.iter().any(|file| file == "src/function.c"), "{made}");
+    assert_failure(&sealift.run(&new)?, 2, &["orders is not empty", "nothing is written over"])?;
+    let unknown = ["function", "new", "orders", "--language", "quickjs", "--kind", "source"];
+    assert_failure(&sealift.run(&unknown)?, 2, &["no source in quickjs", "javascript or python"])?;
+
+    let bare = Sealift::new(folder.path())?.with_variable("PATH", "/none");
+    let words = ["toolchain for c is not complete", "clang", "help: apt-get install"];
+    assert_failure(&bare.run(&build)?, 2, &words)?;
+
+    let built = sealift.succeed(&[&build[..], &json].concat())?.json()?;
+    let file = built["file"].as_str().context("no file")?;
+    let checked = sealift.succeed(&["function", "check", file])?.stdout;
+    ensure!(checked.starts_with("orders 0.1.0 would be started with what it asks for\n"));
+    let again = sealift.succeed(&[&build[..], &json].concat())?.json()?;
+    ensure!(again["digest"] == built["digest"], "built again it is another: {built} {again}");
+
+    let descriptor = folder.path().join("orders").join("descriptor.json");
+    let text = fs::read_to_string(&descriptor)?;
+    fs::write(&descriptor, text.replace("\"transform\"", "\"source\""))?;
+    let broken = sealift.run(&build)?;
+    assert_failure(&broken, 1, &["clang", "source_run"])?;
+    fs::write(&descriptor, text.replacen("\"0.1.0\"", "\"one\"", 1))?;
+    assert_failure(&sealift.run(&build)?, 2, &["descriptor.json", "version", "one"])
 }

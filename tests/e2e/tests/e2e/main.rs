@@ -18,7 +18,9 @@ mod bad_input;
 mod commands;
 mod disaster;
 mod exit_codes;
+mod function_stage;
 mod function_verbs;
+mod functions;
 mod guests;
 mod hooked;
 mod interrupted;
@@ -26,6 +28,7 @@ mod memory;
 mod metrics;
 mod original;
 mod other_worlds;
+mod pages;
 mod published;
 mod refusing_repository;
 mod rest_proxy;
@@ -62,6 +65,8 @@ fn main() {
         refusing_repository::tests(&world),
         interrupted::tests(&world),
         guests::tests(&world),
+        functions::tests(&world),
+        pages::tests(&world),
         unknown_size::tests(&world),
         memory::tests(&world),
         bad_input::tests(&world),

@@ -1,10 +1,13 @@
 //! `sealift function`: for whoever writes a Function, and for whoever is to allow one.
 //!
-//! One file a verb. What they find is `sealift-component`'s, what they do with registries is
-//! `sealift-registry`'s; here it is read from files, put in words and judged by an exit code. None
-//! of them runs or compiles a component. `key` reads the private keys of those that sign, `page` is
-//! the form of what is printed.
+//! One file a verb. What they find is `sealift-component`'s, what they make `sealift-author`'s, what
+//! they do with registries `sealift-registry`'s; here it is read from files, put in words and judged
+//! by an exit code. None of them runs a component. `key` reads the private keys of those that sign,
+//! `page` is the form of what is printed. What only an author needs is behind the feature `author`,
+//! which the image goes without.
 
+#[cfg(feature = "author")]
+mod build;
 mod check;
 mod diff;
 mod inspect;
@@ -12,6 +15,8 @@ mod key;
 mod keys;
 mod list;
 mod load;
+#[cfg(feature = "author")]
+mod new;
 mod page;
 mod pull;
 mod push;
@@ -37,6 +42,12 @@ use crate::output::Output;
 /// What can be done with a component.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FunctionCommand {
+    /// Make a project: a Function that builds and runs as it is, in one of six languages.
+    #[cfg(feature = "author")]
+    New(new::NewArgs),
+    /// Build the component of a project, and say what is missing to build it.
+    #[cfg(feature = "author")]
+    Build(build::BuildArgs),
     /// Show what a component is, takes, asks for and imports.
     Inspect(inspect::InspectArgs),
     /// Check whether a component would be taken and started, and what it would be refused for.
@@ -63,6 +74,10 @@ pub(crate) enum FunctionCommand {
 
 pub(crate) async fn run(command: &FunctionCommand, output: Output) -> Result<Exit, Failure> {
     match command {
+        #[cfg(feature = "author")]
+        FunctionCommand::New(args) => new::run(args, output),
+        #[cfg(feature = "author")]
+        FunctionCommand::Build(args) => build::run(args, output),
         FunctionCommand::Inspect(args) => inspect::run(args, output).await,
         FunctionCommand::Check(args) => check::run(args, output),
         FunctionCommand::Diff(args) => diff::run(args, output),
