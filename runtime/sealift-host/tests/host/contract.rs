@@ -1,50 +1,47 @@
-//! Components as they were built on the day their version of the contract was released. They are
-//! never built again: what breaks one of them breaks every Function out there.
+//! Components that call every function of a released version of the contract: what breaks one of
+//! them breaks every Function out there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use sealift_host::ports::Ports;
 use sealift_host::{
-    FunctionError, Kind, OutcomeKind, OutcomeStage, SessionOutcome, Stage, Status, inspect,
+    Descriptor, FunctionError, Kind, OutcomeKind, OutcomeStage, SessionOutcome, Stage, Status,
+    inspect,
 };
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::guests::{host, root, run, stage, stage_of};
-use crate::ports::{Keys, Repository, Snapshot, origin, plain, recorded};
+use crate::guests::{bare, function_with, host, root, run, stage_of};
+use crate::ports::{Keys, Repository, Snapshot, origin, recorded};
 use crate::server::{ok, start};
 
-/// What is kept of each released version. The kinds together call every function of the contract;
-/// `checksums` comes from a compiler that knows no components.
-const NAMES: [&str; 5] =
-    ["contract-source", "contract-transform", "contract-sink", "contract-observer", "checksums"];
+/// The released versions. What is built against one stays, since its folder never changes
+/// (`wit/released.lock`).
+const VERSIONS: [&str; 1] = ["0.1.0"];
 
-fn folder(version: &str) -> PathBuf {
-    root().join("tests/contract").join(version)
+/// One of each kind; together they call every function.
+const NAMES: [&str; 4] =
+    ["contract-source", "contract-transform", "contract-sink", "contract-observer"];
+
+fn descriptor(name: &str) -> Descriptor {
+    let file = root().join("tests/guests").join(name).join("descriptor.json");
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
-fn bytes(version: &str, name: &str) -> Vec<u8> {
-    fs::read(folder(version).join(format!("{name}.wasm"))).unwrap()
+fn bytes(name: &str) -> Vec<u8> {
+    descriptor(name).append_to(&bare(name)).unwrap()
 }
 
-/// A frozen component that may do what it asks for.
-fn frozen(version: &str, name: &str, parameters: &[(&str, &str)]) -> Stage {
-    stage_of(host().load(&bytes(version, name)).unwrap(), parameters)
-}
-
-/// Every released version.
-fn versions() -> Vec<String> {
-    let entries = fs::read_dir(root().join("tests/contract")).unwrap();
-    let folders = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
-    folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+/// A component that may do what it asks for.
+fn granted(name: &str, parameters: &[(&str, &str)]) -> Stage {
+    stage_of(function_with(&descriptor(name)), parameters)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_a_released_version_does_what_it_did() {
-    for version in versions() {
+    for version in VERSIONS {
         let server = start(|seen| match seen.path.as_str() {
             "/moved" => ok("moved by the host"),
             "/read" => ok("read by the Function"),
@@ -76,9 +73,9 @@ async fn a_chain_of_a_released_version_does_what_it_did() {
             ("digest", &digest),
         ];
         let stages = vec![
-            frozen(&version, "contract-source", &parameters),
-            frozen(&version, "contract-transform", &[]),
-            frozen(&version, "contract-sink", &[]),
+            granted("contract-source", &parameters),
+            granted("contract-transform", &[]),
+            granted("contract-sink", &[]),
         ];
         let outcome = run(stages, ports).await;
         assert_eq!(outcome.failure, None, "{version}");
@@ -155,9 +152,9 @@ async fn an_observer_of_a_released_version_knows_every_error() {
         statistics: vec![("duration-seconds".to_owned(), 1.5)],
         committed: Some("0123abcd".to_owned()),
     };
-    for version in versions() {
+    for version in VERSIONS {
         let (ports, recorder) = recorded();
-        let observer = frozen(&version, "contract-observer", &[]);
+        let observer = granted("contract-observer", &[]);
         let ended = host().run_observer(observer, &outcome, &ports, CancellationToken::new()).await;
         assert_eq!((ended.status, ended.error), (Status::Succeeded, None), "{version}");
         assert_eq!(
@@ -179,34 +176,16 @@ async fn an_observer_of_a_released_version_knows_every_error() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_component_made_of_a_module_runs_as_it_did() {
-    for version in versions() {
-        let repository = Repository::default();
-        let ports = Ports { repository_writer: Some(Arc::new(repository.clone())), ..plain() };
-        let source = stage("source-goes-wrong", "good", &[("size", "100000"), ("count", "2")]);
-        let sink = stage("sink-stores", "forwards", &[]);
-        let outcome = run(vec![source, frozen(&version, "checksums", &[]), sink], ports).await;
-        assert_eq!(outcome.failure, None, "{version}");
-        let written = repository.written.lock().unwrap();
-        let sums: String = written.files[..2]
-            .iter()
-            .map(|(name, bytes)| format!("{}  {name}\n", hex::encode(Sha256::digest(bytes))))
-            .collect();
-        assert_eq!(written.files[2], ("SHA256SUMS".to_owned(), sums.into_bytes()), "{version}");
-    }
-}
-
 /// Without this nothing would show that a function which is taken out of the contract, or gets
 /// another type, makes one of the tests above fail.
 #[test]
 fn every_function_of_a_released_version_is_called_by_one_of_its_components() {
-    for version in versions() {
-        let components: Vec<Vec<u8>> = NAMES.iter().map(|name| bytes(&version, name)).collect();
+    for version in VERSIONS {
+        let components: Vec<Vec<u8>> = NAMES.iter().map(|name| bytes(name)).collect();
         let imports: BTreeSet<String> =
             components.iter().flat_map(|component| inspect(component).unwrap().imports).collect();
         let mut functions = 0;
-        for entry in fs::read_dir(root().join("wit").join(&version)).unwrap() {
+        for entry in fs::read_dir(root().join("wit").join(version)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|ending| ending != "wit") {
                 continue;
@@ -257,14 +236,12 @@ fn opened(line: &str, word: &str) -> Option<String> {
 }
 
 #[test]
-fn of_every_released_version_a_component_of_each_kind_is_kept() {
-    let versions = versions();
-    assert!(versions.contains(&"0.1.0".to_owned()), "{versions:?}");
-    for version in versions {
+fn of_every_released_version_there_is_a_component_of_each_kind() {
+    for version in VERSIONS {
         let kinds: BTreeSet<&str> = NAMES
             .iter()
             .map(|name| {
-                let inspected = inspect(&bytes(&version, name)).unwrap();
+                let inspected = inspect(&bytes(name)).unwrap();
                 assert_eq!(inspected.descriptor.contract, version, "{name}");
                 inspected.kind.as_str()
             })

@@ -12,16 +12,12 @@ use sealift_host::ports::Ports;
 use sealift_host::{CONTRACT, Chain, ChainOutcome, Descriptor, Function, Host, Kind, Stage};
 use tokio_util::sync::CancellationToken;
 
-/// What the guests share, the component that is no Function, which the tests of the whole use, and
-/// those that are run as they once were built (`contract`).
-const OTHERS: [&str; 6] = [
-    "guest-contract",
-    "only-a-command",
-    "contract-source",
-    "contract-transform",
-    "contract-sink",
-    "contract-observer",
-];
+/// What the guests share, and the component that is no Function, which the tests of the whole use.
+const OTHERS: [&str; 2] = ["guest-contract", "only-a-command"];
+
+/// Those that have descriptors of their own (`contract`).
+const OF_THE_CONTRACT: [&str; 4] =
+    ["contract-source", "contract-transform", "contract-sink", "contract-observer"];
 
 /// Every guest these tests use, with its kind.
 const GUESTS: [(&str, Kind); 10] = [
@@ -59,7 +55,8 @@ pub(crate) fn bare(name: &str) -> Vec<u8> {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(root()).args(["build", "--quiet", "--profile", "function"]);
         command.args(["--target", "wasm32-wasip2"]);
-        for package in GUESTS.iter().map(|(guest, _)| guest).chain(&PLUGINS) {
+        for package in GUESTS.iter().map(|(guest, _)| guest).chain(&PLUGINS).chain(&OF_THE_CONTRACT)
+        {
             command.args(["-p", package]);
         }
         assert!(command.status().unwrap().success(), "the guests do not build");
@@ -178,7 +175,7 @@ fn every_guest_in_the_folder_is_used() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     let mut used: Vec<String> = GUESTS.iter().map(|(guest, _)| (*guest).to_owned()).collect();
-    used.extend(OTHERS.map(str::to_owned));
+    used.extend(OTHERS.into_iter().chain(OF_THE_CONTRACT).map(str::to_owned));
     found.sort();
     used.sort();
     assert_eq!(found, used);

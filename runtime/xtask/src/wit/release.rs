@@ -1,40 +1,22 @@
 //! Released versions of the contract: what may never change again, by hash, in `wit/released.lock`.
 //!
-//! Of a WIT file its tokens are hashed, so that its comments may become better; of a component that
-//! was built against the version its bytes, since the host has to run exactly these for ever.
+//! Of a WIT file its tokens are hashed, so that its comments may become better.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::{files, tokens};
-use crate::functions;
 use crate::talk;
 use crate::workspace::Workspace;
 
 /// The list, below the top folder.
 const LOCK: &str = "wit/released.lock";
-/// Where components of released versions lie.
-const COMPONENTS: &str = "tests/contract";
-/// What is kept of a version: one component of each kind, which together call every function of the
-/// contract, and one from a compiler that knows no components.
-const KEPT: [(&str, &str); 5] = [
-    ("guests", "contract-source"),
-    ("guests", "contract-transform"),
-    ("guests", "contract-sink"),
-    ("guests", "contract-observer"),
-    ("examples", "checksums"),
-];
-/// Largest component that is kept: they are in the repository for ever. With the standard library a
-/// Function that makes requests has about 200 KiB.
-const MOST_BYTES: usize = 256 << 10;
-
 const HEAD: &str = "\
 # Released versions of the contract. Nothing here ever changes: `cargo xtask wit release` adds lines,
-# `cargo xtask tidy` compares. Of WIT files the tokens are hashed, of components the bytes.
+# `cargo xtask tidy` compares. The tokens are hashed: comments may become better.
 ";
 
 /// Path below the top folder, and hash.
@@ -46,28 +28,13 @@ pub(super) fn is_released(workspace: &Workspace, version: &str) -> Result<bool> 
     Ok(read(workspace)?.keys().any(|path| path.starts_with(&prefix)))
 }
 
-/// Releases a version: builds what is kept of it and writes the hashes of all.
+/// Releases a version: writes the hashes of its files.
 pub(super) fn release(workspace: &Workspace, version: &str) -> Result<()> {
     if !workspace.root.join("wit").join(version).is_dir() {
         bail!("there is no folder wit/{version}");
     }
     if is_released(workspace, version)? {
         bail!("{version} is released, and never changes again");
-    }
-    functions::ensure(workspace, functions::Extent::Examples)?;
-    let folder = workspace.root.join(COMPONENTS).join(version);
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    for (place, name) in KEPT {
-        let file = format!("{name}.wasm");
-        let from = workspace.products(place).join(&file);
-        let bytes =
-            fs::read(&from).with_context(|| format!("failed to read {}", from.display()))?;
-        if bytes.len() > MOST_BYTES {
-            bail!("{name} has {} bytes; at most {MOST_BYTES} are kept", bytes.len());
-        }
-        let to = folder.join(file);
-        fs::write(&to, bytes).with_context(|| format!("failed to write {}", to.display()))?;
     }
     let mut lock = read(workspace)?;
     for path in present(workspace, version)? {
@@ -115,28 +82,18 @@ fn versions(lock: &Lock) -> Vec<&str> {
 /// The files of a version that count, below the top folder.
 fn present(workspace: &Workspace, version: &str) -> Result<Vec<String>> {
     let mut paths = Vec::new();
-    for (folder, ending) in [
-        (format!("wit/{version}"), ".wit"),
-        (format!("wit/{version}/deps"), ".wit"),
-        (format!("{COMPONENTS}/{version}"), ".wasm"),
-    ] {
+    for folder in [format!("wit/{version}"), format!("wit/{version}/deps")] {
         let names = files(&workspace.root.join(&folder))?;
-        let names = names.into_iter().filter(|name| name.ends_with(ending));
+        let names = names.into_iter().filter(|name| name.ends_with(".wit"));
         paths.extend(names.map(|name| format!("{folder}/{name}")));
     }
     Ok(paths)
 }
 
 fn hash(workspace: &Workspace, path: &str) -> Result<String> {
-    let bytes =
-        fs::read(workspace.root.join(path)).with_context(|| format!("failed to read {path}"))?;
-    let hashed = match Path::new(path).extension().is_some_and(|ending| ending == "wit") {
-        true => {
-            let text = std::str::from_utf8(&bytes).with_context(|| format!("{path} is no text"))?;
-            Sha256::digest(tokens::tokens(text))
-        }
-        false => Sha256::digest(&bytes),
-    };
+    let text = fs::read_to_string(workspace.root.join(path))
+        .with_context(|| format!("failed to read {path}"))?;
+    let hashed = Sha256::digest(tokens::tokens(&text));
     Ok(format!("sha256:{}", hex::encode(hashed)))
 }
 
@@ -175,7 +132,6 @@ mod tests {
         };
         write("wit/0.1.0/a.wit", "package a:b@0.1.0;");
         write("wit/0.1.0/deps/b.wit", "package b:c;");
-        write("tests/contract/0.1.0/source.wasm", "bytes");
         let workspace =
             Workspace { root: folder.path().into(), target: "/none".into(), packages: Vec::new() };
         let lines: String = present(&workspace, "0.1.0")
@@ -199,7 +155,6 @@ mod tests {
         for (path, content) in [
             ("wit/0.1.0/a.wit", Some("package a:b@0.1.0; interface more {}")),
             ("wit/0.1.0/deps/b.wit", None),
-            ("tests/contract/0.1.0/source.wasm", Some("byteS")),
             ("wit/0.1.0/new.wit", Some("package a:b@0.1.0;")),
         ] {
             let (folder, workspace) = repository();

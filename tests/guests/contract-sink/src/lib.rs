@@ -1,8 +1,7 @@
 //! A sink that calls every function of the contract a sink can call: keys go back to their store,
 //! one artifact to a server, the others into a snapshot.
 //!
-//! The host's tests run it as it was built when version 0.1.0 was released (`tests/contract`), and
-//! never as it is built today.
+//! It is built against version 0.1.0, which never changes; the host's tests run it.
 
 #![allow(unsafe_code, reason = "the macro of the exports makes unsafe functions")]
 
