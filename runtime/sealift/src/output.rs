@@ -61,6 +61,7 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Says what is being done.
+#[cfg(feature = "author")]
 pub(crate) fn talk(line: &str) {
     let _ = writeln!(io::stderr(), "{}", plain(line));
 }
