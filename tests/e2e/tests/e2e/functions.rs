@@ -43,7 +43,8 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
 }
 
 fn checksums(world: &World) -> Result<()> {
-    let stored = Stage::of_transform(world, "checksums", &json!([]))?.stored()?;
+    let stage = Stage::of_transform(world, "checksums", &json!([]))?;
+    let stored = stage.stored()?;
     ensure!(artifacts(&stored)?.len() == COUNT + 1, "stored: {:?}", artifacts(&stored)?);
     let output =
         Command::new("sha256sum").args(["-c", "SHA256SUMS"]).current_dir(&stored).output()?;
@@ -58,7 +59,8 @@ fn checksums(world: &World) -> Result<()> {
 }
 
 fn inventory(world: &World) -> Result<()> {
-    let stored = Stage::of_transform(world, "inventory", &json!([]))?.stored()?;
+    let stage = Stage::of_transform(world, "inventory", &json!([]))?;
+    let stored = stage.stored()?;
     let list: Value = serde_json::from_slice(&fs::read(stored.join("inventory.json"))?)?;
     let mut names: Vec<String> = artifacts(&stored)?;
     names.retain(|name| name != "inventory.json");
@@ -83,7 +85,8 @@ fn age_encrypt(world: &World) -> Result<()> {
         .find_map(|line| line.strip_prefix("# public key: "))
         .context("age-keygen told no public key")?;
     let params = json!([{"name": "recipients", "value": recipient}]);
-    let stored = Stage::of_transform(world, "age-encrypt", &params)?.stored()?;
+    let stage = Stage::of_transform(world, "age-encrypt", &params)?;
+    let stored = stage.stored()?;
     let names = artifacts(&stored)?;
     ensure!(names.len() == COUNT, "stored: {names:?}");
     let expected: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
