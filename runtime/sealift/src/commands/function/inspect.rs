@@ -3,19 +3,18 @@
 //! Of one in a registry it tells who signed it, too. Nobody has to be trusted for looking: it is
 //! read within bounds and never run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use sealift_component::{Inspected, words};
-use sealift_registry::signature::Signer;
-use sealift_registry::{Policy, Reference};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::named::{Named, Published};
 use super::page::{self, Page, size};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::registries::{self, RegistryArgs, TrustArgs};
+use crate::registries::{RegistryArgs, TrustArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -28,15 +27,6 @@ pub(crate) struct InspectArgs {
 
     #[command(flatten)]
     registry: RegistryArgs,
-}
-
-/// Where one in a registry lies, and who stands for it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Published {
-    reference: Reference,
-    /// None: nobody was asked for.
-    signer: Option<Signer>,
 }
 
 /// A component, for programs.
@@ -54,13 +44,8 @@ struct Shown<'a> {
 }
 
 pub(super) async fn run(args: &InspectArgs, output: Output) -> Result<Exit, Failure> {
-    let (inspected, published) = match in_registry(&args.component) {
-        Some(reference) => {
-            let (inspected, published) = fetched(args, reference).await?;
-            (inspected, Some(published))
-        }
-        None => (super::inspected(&args.component, &super::read(&args.component)?)?, None),
-    };
+    let Named { inspected, published } =
+        Named::find(&args.component, &args.trust, &args.registry).await?;
     let shown = Shown {
         descriptor: &inspected.descriptor,
         digest: &inspected.digest,
@@ -71,30 +56,6 @@ pub(super) async fn run(args: &InspectArgs, output: Output) -> Result<Exit, Fail
     };
     output.result(|| text(&inspected, published.as_ref()), &shown)?;
     Ok(Exit::Done)
-}
-
-/// What is no file and names a version of something in a registry. A mistyped path does not.
-fn in_registry(component: &Path) -> Option<&str> {
-    if component.try_exists().unwrap_or(true) {
-        return None;
-    }
-    let names_a_version = |text: &&str| {
-        let parsed = text.parse::<Reference>();
-        parsed.is_ok_and(|found| found.tag().is_some() || found.digest().is_some())
-    };
-    component.to_str().filter(names_a_version)
-}
-
-async fn fetched(args: &InspectArgs, reference: &str) -> Result<(Inspected, Published), Failure> {
-    let policy = args.trust.policy()?;
-    let asked = policy.is_some();
-    let registries = args.registry.registries(policy.unwrap_or_else(Policy::of_everything))?;
-    let fetched =
-        registries.fetch(reference).await.map_err(|error| registries::not_taken(&error))?;
-    let pulled = &fetched.pulled;
-    let signer = asked.then(|| pulled.signer.clone());
-    let published = Published { reference: pulled.reference.clone(), signer };
-    Ok((fetched.inspected.clone(), published))
 }
 
 fn text(inspected: &Inspected, published: Option<&Published>) -> String {

@@ -15,6 +15,8 @@ mod key;
 mod keys;
 mod list;
 mod load;
+mod manifest;
+mod named;
 #[cfg(feature = "author")]
 mod new;
 mod page;
@@ -54,6 +56,8 @@ pub(crate) enum FunctionCommand {
     Check(check::CheckArgs),
     /// Show what changes between two components, first of all what the new one asks for.
     Diff(diff::DiffArgs),
+    /// Print a component as a Function of a cluster, with the permissions it asks for.
+    Manifest(manifest::ManifestArgs),
     /// Publish a component in a registry.
     Push(push::PushArgs),
     /// Get a component out of a registry, if somebody who is trusted has signed it.
@@ -81,6 +85,7 @@ pub(crate) async fn run(command: &FunctionCommand, output: Output) -> Result<Exi
         FunctionCommand::Inspect(args) => inspect::run(args, output).await,
         FunctionCommand::Check(args) => check::run(args, output),
         FunctionCommand::Diff(args) => diff::run(args, output),
+        FunctionCommand::Manifest(args) => manifest::run(args, output).await,
         FunctionCommand::Push(args) => push::run(args, output).await,
         FunctionCommand::Pull(args) => pull::run(args, output).await,
         FunctionCommand::Sign(args) => sign::run(args, output).await,
