@@ -10,9 +10,11 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sealift_api::function::{Function, FunctionSpec};
 use sealift_api::kind::Kind;
+use sealift_api::task::{Step, Task, TaskSpec};
 use sealift_component::{Descriptor, Inspected, words};
 use sealift_core::limits::Limits;
 use sealift_core::names::kebab_case;
+use sealift_core::plan::Kind as Component;
 use sealift_core::schema::{Property, Schema};
 use serde_json::{Value, json};
 
@@ -37,6 +39,10 @@ pub(crate) struct ManifestArgs {
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
 
+    /// Print a Task of the same name, too: a chain of the Function and of those that are built in.
+    #[arg(long)]
+    task: bool,
+
     #[command(flatten)]
     trust: TrustArgs,
 
@@ -58,6 +64,7 @@ pub(super) async fn run(args: &ManifestArgs, output: Output) -> Result<Exit, Fai
         None => format!("file:{}", args.component.display()),
     };
     let name = args.name.clone().unwrap_or_else(|| inspected.descriptor.name.clone());
+    let task = args.task.then(|| task(&name, inspected.kind));
     let mut function = function(name, image, &inspected.descriptor)?;
     if let Some(memory) = &args.memory {
         let limits = json!({"memory": memory});
@@ -68,8 +75,39 @@ pub(super) async fn run(args: &ManifestArgs, output: Output) -> Result<Exit, Fai
         function.spec.limits = Some(limits);
     }
     let text = format!("{}{}", comment(&inspected), yaml(&function)?);
-    output.result(|| text, &function)?;
+    match task {
+        None => output.result(|| text, &function)?,
+        Some(task) => {
+            let text = format!("{text}---\n{}", yaml(&task)?);
+            let list = json!({"apiVersion": "v1", "kind": "List", "items": [function, task]});
+            output.result(|| text, &list)?;
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// A chain in which a Function of this kind has its place. Where it needs another source, that is
+/// the one that is built in for Vault.
+fn task(name: &str, kind: Component) -> Task {
+    let (backup, upload, download) = ("vault-backup-1.10.3", "restic-upload", "restic-download");
+    let steps = match kind {
+        Component::Source => vec![name, upload],
+        Component::Transform => vec![backup, name, upload],
+        Component::Sink => vec![download, name],
+        Component::Observer => vec![backup, upload, name],
+    };
+    let step = |name: &str| Step { name: name.to_owned(), params: Vec::new() };
+    let metrics = step("pushgateway-push");
+    Task {
+        api_version: TaskSpec::API_VERSION.to_owned(),
+        kind: TaskSpec::KIND.to_owned(),
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        spec: TaskSpec {
+            steps: steps.into_iter().map(step).chain([metrics]).collect(),
+            volumes: Vec::new(),
+        },
+        status: None,
+    }
 }
 
 /// The Function, with everything the component asks for.
@@ -189,6 +227,27 @@ mod tests {
         let text = page(&samples::plain());
         assert!(text.contains("# It asks for no permission.\n"), "{text}");
         assert!(text.contains("permissions: {}\n"), "{text}");
+    }
+
+    #[test]
+    fn a_task_gives_each_kind_its_place_and_names_what_is_built_in() {
+        let steps = |kind| {
+            let steps = task("mine", kind).spec.steps;
+            steps.into_iter().map(|step| step.name).collect::<Vec<_>>().join(" ")
+        };
+        let built_in = sealift_api::catalog::Catalog::built_in();
+        for (kind, expected) in [
+            (Component::Source, "mine restic-upload pushgateway-push"),
+            (Component::Transform, "vault-backup-1.10.3 mine restic-upload pushgateway-push"),
+            (Component::Sink, "restic-download mine pushgateway-push"),
+            (Component::Observer, "vault-backup-1.10.3 restic-upload mine pushgateway-push"),
+        ] {
+            let found = steps(kind);
+            assert_eq!(found, expected);
+            for name in found.split(' ').filter(|name| *name != "mine") {
+                assert!(built_in.function(name).is_some(), "{name}");
+            }
+        }
     }
 
     #[test]

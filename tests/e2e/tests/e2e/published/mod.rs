@@ -75,6 +75,11 @@ pub fn tests(world: &Arc<World>) -> Vec<Trial> {
             "published::what_others_published_is_looked_at_as_closely",
             refused::of_others,
         ),
+        trial(
+            world,
+            "published::a_manifest_pins_what_was_looked_at_and_runs_as_it_is",
+            verbs::manifest,
+        ),
         trial(world, "published::a_list_tells_what_is_there_and_who_signed_it", verbs::listed),
     ]);
     trials
@@ -162,8 +167,12 @@ impl Stage {
 
     /// A verb on the backup whose Function has this image.
     fn on(&self, verb: &str, image: &str, more: &[&str]) -> Result<Outcome> {
-        let text = self.template.replace("IMAGE", image);
-        let manifest = self.scene.manifests.write("more.yaml", &text)?;
+        self.with(verb, &self.template.replace("IMAGE", image), more)
+    }
+
+    /// A verb on the backup with this Function and its Task.
+    fn with(&self, verb: &str, text: &str, more: &[&str]) -> Result<Outcome> {
+        let manifest = self.scene.manifests.write("more.yaml", text)?;
         let manifest = manifest.to_string_lossy();
         let more = [&["-f", &*manifest][..], more].concat();
         let arguments = self.scene.arguments(verb, "backupconfiguration.yaml", &more);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use sealift_e2e::binaries;
 use sealift_e2e::manifests::filled;
 use sealift_e2e::oci::{PASSWORD, Tool};
 use sealift_e2e::registry::{Options, Registry};
@@ -116,6 +117,30 @@ pub fn with_cosign(world: &World) -> Result<()> {
     cosign.run(here, &[&sign[..], &["--key", "acme.key", &reference]].concat())?;
     let told = stage.succeed(&["verify", &reference, "--key", &stage.path("acme.pub")])?;
     ensure!(told["signer"]["key"]["name"] == "acme.pub", "{told}");
+    Ok(())
+}
+
+/// The component that is built in, published by somebody: the chain of its manifest backs a Vault up.
+pub fn manifest(world: &World) -> Result<()> {
+    let stage = Stage::new(world, distribution)?;
+    stage.keys("acme")?;
+    let component = binaries::target_folder()?.join("sealift/functions/vault-snapshot.wasm");
+    let to = stage.at("1");
+    let pushed = stage.succeed(&["push", &component.to_string_lossy(), &to])?;
+    let key = stage.path("acme.pub");
+    let manifest = ["manifest", to.as_str(), "--key", &key, "--task", "--name", "my-task"];
+    assert_failure(&stage.verb(&manifest)?, 4, &["is not signed"])?;
+    stage.sign(&to, "acme")?;
+    let told = stage.verb(&manifest)?;
+    ensure!(told.code == Some(0), "no manifest: {}", told.text());
+    // What it asks for is said in words before it is granted.
+    for words in [&text(&pushed, "reference")?, "# - send GET to target", "unsealKeys: copy"] {
+        ensure!(told.stdout.contains(words), "nothing of {words:?}: {}", told.stdout);
+    }
+    let policy = stage.policy(&stage.registry.host(), "*")?;
+    let outcome = stage.with("run", &told.stdout, &["--policy", &policy])?;
+    ensure!(outcome.code == Some(0), "its chain failed: {}", outcome.text());
+    ensure!(stage.scene.snapshot_files()? == 1, "there is no snapshot");
     Ok(())
 }
 
